@@ -4,12 +4,12 @@
  *
  * To the journal with fields when stderr is the journal, to stderr with a
  * readable prefix otherwise.  Text that a guest may have chosen (a domain's
- * name, anything in a message) is escaped here, so that callers need not
- * think of it: control characters and broken UTF-8 become \xNN.
+ * name, anything in a message) is escaped here (utf8.h says how), so that
+ * callers need not think of it.
  *
  * A message with an event word is rate limited per word and domain; the next
- * one that passes says how many were left out.  Messages without a word are never
- * limited.  Emergencies (LOG_CRIT and worse) are never limited.
+ * one that passes says how many were left out, and so does log_flush().
+ * Messages without a word, and LOG_CRIT and worse, are never limited.
  *
  * Threads: all functions but log_open() and log_close() may be called from
  * any thread.  errno is preserved.
@@ -19,6 +19,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <syslog.h>     /* LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO... */
 
@@ -30,6 +31,8 @@
 /* Words that are counted at a time (a word of one domain counts once); the
  * one that was quiet longest makes room. */
 #define LOG_WORDS            64u
+/* Words are told apart by this many bytes, NUL included. */
+#define LOG_WORD_BYTES       32u
 /* A message in full, escaped; longer ones are cut and marked "...". */
 #define LOG_MESSAGE_BYTES    2048u
 
@@ -71,8 +74,11 @@ void log_message_v(int priority, const struct log_fields *fields,
                    const char *fmt, va_list args)
     __attribute__((format(printf, 3, 0)));
 
-/* Says how many messages were left out and not yet spoken of; forgets all
- * counters. */
+/* Says how many messages were left out, for each word whose window is over.
+ * Meant for a timer that a daemon has anyway (the watchdog's). */
+void log_flush(void);
+
+/* As log_flush() for all words, and back to the state before log_open(). */
 void log_close(void);
 
 #endif /* DAEMON_LOG_H */

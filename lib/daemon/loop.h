@@ -6,9 +6,7 @@
  * descriptor that is watched, and a moment before sleeping in which shared
  * memory can be polled.  For the rest use libevent itself on loop_base().
  *
- * Threads: everything from the thread that runs the loop, but loop_stop(),
- * which may also be called from a signal callback (not from a raw handler).
- * Callbacks may free the event they were called for.
+ * Threads: everything from the thread that runs the loop.  Callbacks may free the event they were called for.
  */
 #ifndef DAEMON_LOOP_H
 #define DAEMON_LOOP_H
@@ -32,22 +30,24 @@ void loop_close(struct loop *loop);
 
 struct event_base *loop_base(struct loop *loop);
 
-typedef void loop_callback(void *arg);
-
 /*
+ * All callbacks are libevent's: void f(evutil_socket_t fd, short what, void
+ * *arg); for a signal `fd` is its number, so that one function can serve TERM
+ * and INT.
+ *
  * Calls back while `fd` is readable.  The fd stays the caller's and must stay
  * open until the event is freed.  0, -ENOMEM or -EINVAL.
  */
-int loop_watch(struct loop *loop, int fd, loop_callback *callback, void *arg,
-               struct event **out);
+int loop_watch(struct loop *loop, int fd, event_callback_fn callback,
+               void *arg, struct event **out);
 
 /* Calls back every `milliseconds` (at least 1).  Same errors. */
 int loop_every(struct loop *loop, uint64_t milliseconds,
-               loop_callback *callback, void *arg, struct event **out);
+               event_callback_fn callback, void *arg, struct event **out);
 
 /* Calls back from the loop, not from the handler.  -EEXIST if the signal is
  * taken, -ENOSPC beyond LOOP_SIGNALS_MAX, -ENOMEM, -EINVAL. */
-int loop_on_signal(struct loop *loop, int signal, loop_callback *callback,
+int loop_on_signal(struct loop *loop, int signal, event_callback_fn callback,
                    void *arg);
 
 /*
@@ -59,8 +59,9 @@ int loop_on_signal(struct loop *loop, int signal, loop_callback *callback,
  */
 void loop_before_sleep(struct loop *loop, bool (*hook)(void *arg), void *arg);
 
-/* Runs until loop_stop().  0, or -EIO when libevent failed.  A loop_stop()
- * that came before the run ends it at once; each stop ends one run. */
+/* Runs until loop_stop().  0; -EIO when libevent failed; -ENOENT when there is
+ * nothing left that could ever wake it.  A loop_stop() that came before the run
+ * ends it at once; each stop ends one run. */
 int loop_run(struct loop *loop);
 
 void loop_stop(struct loop *loop);

@@ -48,18 +48,25 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* Where NAME.conf is looked for. */
+#ifndef OPTIONS_DIRECTORY
+#define OPTIONS_DIRECTORY        "/etc/xen-memevent"
+#endif
 /* A configuration file larger than this was never written by a person. */
 #define OPTIONS_FILE_BYTES_MAX   (256u * 1024)
 /* A line must hold a path (PATH_MAX, 4096) and its key. */
 #define OPTIONS_LINE_BYTES_MAX   4608u
+/* A value in bytes: a path that open() takes. */
+#define OPTIONS_VALUE_BYTES_MAX  4095u
 /* Settings a program may have; a guard for the table check, not a budget. */
 #define OPTIONS_SETTINGS_MAX     128u
 /* Room for one error in full: a path, a key, a value (cut), what is allowed. */
 #define OPTIONS_ERROR_BYTES      1024u
 
 enum options_type {
-    OPTIONS_FLAG,       /* bool; yes/no in the file, bare or =yes/=no on the
-                           command line */
+    OPTIONS_FLAG,       /* bool; yes or no in the file; --NAME on the command
+                           line, and --no-NAME where the file or the default
+                           may have said yes */
     OPTIONS_NUMBER,     /* unsigned integer of any width */
     OPTIONS_SIZE,       /* bytes, with K, M or G (powers of 1024) behind;
                            unsigned integer of any width */
@@ -75,7 +82,8 @@ enum options_type {
 
 /*
  * One setting.  Everything is read only and must outlive struct options.
- * "config", "generate", "help", "usage" and "version" (and -?, -V) are taken.
+ * "config", "generate", "help", "usage", "version" and "no-..." are taken, and so
+ * are -?, -c and -V.
  */
 struct options_setting {
     const char *name;           /* lower case, digits, '-' */
