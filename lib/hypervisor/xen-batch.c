@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Batches of paging operations, carried by a stock hypervisor's multicall: one crossing for many
+ * pages.  An eviction with copy, which stock Xen does not have, is made of a mapping, a copy and
+ * the eviction proper.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <xen/memory.h>
+#include <xen/xen.h>
+
+#include "xen-host.h"
+
+/* The argument pages: contiguous, and resident whenever the hypervisor reads them. */
+#define MULTICALL_PAGES \
+    ((HYPERVISOR_BATCH_MAX * sizeof(struct multicall_entry) + HYPERVISOR_PAGE_SIZE - 1) / HYPERVISOR_PAGE_SIZE)
+#define PAGING_PAGES \
+    ((HYPERVISOR_BATCH_MAX * sizeof(xen_mem_paging_op_t) + HYPERVISOR_PAGE_SIZE - 1) / HYPERVISOR_PAGE_SIZE)
+
+int xen_batch_open(struct xen_host *host)
+{
+    host->multicall = xencall_alloc_buffer_pages(host->call, MULTICALL_PAGES);
+    if ( !host->multicall )
+        return -ENOMEM;
+    host->paging = xencall_alloc_buffer_pages(host->call, PAGING_PAGES);
+    return host->paging ? 0 : -ENOMEM;
+}
+
+void xen_batch_close(struct xen_host *host)
+{
+    if ( host->paging )
+        xencall_free_buffer_pages(host->call, host->paging, PAGING_PAGES);
+    if ( host->multicall )
+        xencall_free_buffer_pages(host->call, host->multicall, MULTICALL_PAGES);
+    host->paging = NULL;
+    host->multicall = NULL;
+}
+
+void *xen_alloc_buffer(struct hypervisor *hv, unsigned int pages)
+{
+    void *buffer = xencall_alloc_buffer_pages(xen_host_of(hv)->call, pages);
+
+    if ( buffer )
+        memset(buffer, 0, (size_t)pages * HYPERVISOR_PAGE_SIZE);
+    return buffer;
+}
+
+void xen_free_buffer(struct hypervisor *hv, void *buffer, unsigned int pages)
+{
+    if ( buffer )
+        xencall_free_buffer_pages(xen_host_of(hv)->call, buffer, pages);
+}
+
+/*
+ * Is the operation there at all?  A domain that cannot exist is named, so that the answer is
+ * "no such domain" where paging is built in, and "no such call" where it is not.
+ */
+bool xen_batch_has_paging(struct xen_host *host)
+{
+    int rc;
+
+    pthread_mutex_lock(&host->batch_lock);
+    host->paging[0] = (xen_mem_paging_op_t){
+        .op     = XENMEM_paging_op_nominate,
+        .domain = DOMID_INVALID,
+    };
+    rc = xencall2(host->call, __HYPERVISOR_memory_op, XENMEM_paging_op, (uintptr_t)&host->paging[0]);
+    rc = rc < 0 ? -errno : rc;
+    pthread_mutex_unlock(&host->batch_lock);
+    return rc != -ENOSYS && rc != -EOPNOTSUPP;
+}
+
+static uint8_t stock_operation(uint32_t call)
+{
+    switch ( call )
+    {
+    case PAGING_NOMINATE: return XENMEM_paging_op_nominate;
+    case PAGING_EVICT:    return XENMEM_paging_op_evict;
+    default:              return XENMEM_paging_op_prep;
+    }
+}
+
+/* Sends those of the operations whose status is 0, and sets it.  Called with batch_lock held. */
+static int carry_out(struct xen_host *host, struct hypervisor_operation *operations, unsigned int count)
+{
+    unsigned int sent = 0;
+
+    for ( unsigned int i = 0; i < count; i++ )
+    {
+        xen_mem_paging_op_t *paging = &host->paging[sent];
+
+        if ( operations[i].status )
+            continue;
+        memset(paging, 0, sizeof(*paging));
+        paging->op = stock_operation(operations[i].call);
+        paging->domain = operations[i].domid;
+        paging->gfn = operations[i].gfn;
+        if ( operations[i].call == PAGING_LOAD )
+            set_xen_guest_handle_raw(paging->buffer, operations[i].data);
+        host->multicall[sent] = (struct multicall_entry){
+            .op   = __HYPERVISOR_memory_op,
+            .args = { XENMEM_paging_op, (uintptr_t)paging },
+        };
+        sent++;
+    }
+    if ( !sent )
+        return 0;
+
+    xen_count(&host->counts.hypercalls, 1);
+    xen_count(&host->counts.system_calls, 1);
+    xen_count(&host->counts.operations, sent);
+    if ( xencall2(host->call, __HYPERVISOR_multicall, (uintptr_t)host->multicall, sent) < 0 )
+        return -errno;
+
+    sent = 0;
+    for ( unsigned int i = 0; i < count; i++ )
+        if ( !operations[i].status )
+            operations[i].status = (int64_t)host->multicall[sent++].result;
+    return 0;
+}
+
+/*
+ * Copies the pages out.  They are nominated, so a guest that writes one makes its eviction fail;
+ * the mapping itself would too, so it is gone before the evictions are sent.
+ */
+static int copy_out(struct xen_host *host, struct hypervisor_operation *operations, unsigned int count)
+{
+    xen_pfn_t gfns[HYPERVISOR_BATCH_MAX];
+    int errors[HYPERVISOR_BATCH_MAX];
+    char *mapping;
+
+    for ( unsigned int i = 0; i < count; i++ )
+        gfns[i] = operations[i].gfn;
+
+    xen_count(&host->counts.hypercalls, 1);
+    xen_count(&host->counts.system_calls, 3);
+    mapping = xenforeignmemory_map(host->memory, operations[0].domid, PROT_READ, count, gfns, errors);
+    if ( !mapping )
+        return -errno;
+    for ( unsigned int i = 0; i < count; i++ )
+    {
+        if ( errors[i] )
+            operations[i].status = -EBUSY;
+        else
+            memcpy(operations[i].data, mapping + (size_t)i * HYPERVISOR_PAGE_SIZE, HYPERVISOR_PAGE_SIZE);
+    }
+    xenforeignmemory_unmap(host->memory, mapping, count);
+    return 0;
+}
+
+int xen_submit(struct hypervisor *hv, struct hypervisor_operation *operations, unsigned int count)
+{
+    struct xen_host *host = xen_host_of(hv);
+    int rc = 0;
+
+    if ( count > HYPERVISOR_BATCH_MAX )
+        return -EINVAL;
+    if ( !count )
+        return 0;
+    for ( unsigned int i = 0; i < count; i++ )
+    {
+        const struct hypervisor_operation *op = &operations[i];
+
+        if ( op->pad || op->pad2 || op->call != operations[0].call || op->domid != operations[0].domid ||
+             (op->call != PAGING_NOMINATE && op->call != PAGING_EVICT && op->call != PAGING_LOAD) ||
+             (op->call == PAGING_EVICT && !op->data) ||
+             ((uintptr_t)op->data & (HYPERVISOR_PAGE_SIZE - 1)) )
+            return -EINVAL;
+        operations[i].status = 0;
+    }
+
+    if ( operations[0].call == PAGING_EVICT )
+        rc = copy_out(host, operations, count);
+    if ( rc )
+        return rc;
+
+    pthread_mutex_lock(&host->batch_lock);
+    rc = carry_out(host, operations, count);
+    pthread_mutex_unlock(&host->batch_lock);
+    return rc;
+}

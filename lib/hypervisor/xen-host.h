@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * What the xen-*.c files share: the open connections to the Xen host that this process is dom0 of.
+ * Nothing outside lib/hypervisor includes this.
+ */
+#ifndef HYPERVISOR_XEN_HOST_H
+#define HYPERVISOR_XEN_HOST_H
+
+#include <pthread.h>
+
+#include <xencall.h>
+#include <xenctrl.h>
+#include <xenforeignmemory.h>
+#include <xenstore.h>
+
+#include "hypervisor.h"
+
+struct xen_host {
+    struct hypervisor hv;         /* first: the operations cast back */
+
+    xentoollog_logger_stdiostream *logger;
+    xc_interface *xc;
+    xencall_handle *call;
+    xenforeignmemory_handle *memory;
+    struct xs_handle *store;
+
+    /* Scratch of submit(): argument pages that the hypervisor reads in place. */
+    pthread_mutex_t batch_lock;
+    struct multicall_entry *multicall;
+    xen_mem_paging_op_t *paging;
+
+    struct hypervisor_counts counts; /* relaxed atomics: read by anyone, exact only when quiet */
+};
+
+static inline struct xen_host *xen_host_of(struct hypervisor *hv)
+{
+    return (struct xen_host *)hv;
+}
+
+static inline void xen_count(uint64_t *counter, uint64_t n)
+{
+    __atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
+}
+
+/* xen-domain.c */
+int xen_get_domain(struct hypervisor *hv, uint16_t domid, struct domain_info *out);
+int xen_list_domains(struct hypervisor *hv, uint16_t first, struct domain_info *out, unsigned int max);
+int xen_pause_domain(struct hypervisor *hv, uint16_t domid);
+int xen_unpause_domain(struct hypervisor *hv, uint16_t domid);
+int xen_get_frame_limit(struct hypervisor *hv, uint16_t domid, uint64_t *out);
+int xen_query_frames(struct hypervisor *hv, uint16_t domid, uint64_t first, unsigned int count,
+                     uint8_t *states);
+/* Before anything is touched: 0, or the error and sentence of memevent_attach(). */
+int xen_check_paging(struct xen_host *host, uint16_t domid, const char **why);
+const char *xen_paging_refusal(int error);
+
+/* xen-batch.c */
+int  xen_batch_open(struct xen_host *host);
+void xen_batch_close(struct xen_host *host);
+bool xen_batch_has_paging(struct xen_host *host);
+void *xen_alloc_buffer(struct hypervisor *hv, unsigned int pages);
+void xen_free_buffer(struct hypervisor *hv, void *buffer, unsigned int pages);
+int  xen_submit(struct hypervisor *hv, struct hypervisor_operation *operations, unsigned int count);
+
+/* xen-ring.c */
+int  xen_attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
+                     struct hypervisor_ring **out, const char **why);
+void xen_detach_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
+int  xen_arm_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
+int  xen_notify_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
+
+/* xen-store.c */
+int xen_watch_fd(struct hypervisor *hv);
+int xen_add_watch(struct hypervisor *hv, const char *path, const char *token);
+int xen_remove_watch(struct hypervisor *hv, const char *path, const char *token);
+int xen_next_watch(struct hypervisor *hv, char *path, size_t path_size, char *token, size_t token_size);
+int xen_read_key(struct hypervisor *hv, const char *path, char *value, size_t size);
+int xen_write_key(struct hypervisor *hv, const char *path, const char *value);
+int xen_remove_key(struct hypervisor *hv, const char *path);
+
+#endif /* HYPERVISOR_XEN_HOST_H */

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * A stock hypervisor's vm_event ring: the page, taken out of the guest's reach, and its event
+ * channel.  What is on the ring is lib/memevent's business.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <xenevtchn.h>
+#include <xen/event_channel.h>
+#include <xen/hvm/params.h>
+#include <xen/io/ring.h>
+#include <xen/vm_event.h>
+
+#include "xen-host.h"
+
+/* FIFO priorities: 0 is served first, 7 is everybody's default.  A vCPU waits for each paging event. */
+#define PAGING_PRIORITY 2
+
+struct xen_ring {
+    struct hypervisor_ring ring;  /* first: the operations cast back */
+    uint16_t domid;
+    bool enabled;
+    xenevtchn_handle *events;
+    xenevtchn_port_or_error_t port;
+};
+
+/* A port's priority takes effect for the next event; there is none before the channel is used. */
+static int set_priority(struct xen_host *host, evtchn_port_t port, uint32_t priority)
+{
+    struct evtchn_set_priority *argument = xencall_alloc_buffer(host->call, sizeof(*argument));
+    int rc;
+
+    if ( !argument )
+        return -ENOMEM;
+    *argument = (struct evtchn_set_priority){ .port = port, .priority = priority };
+    rc = xencall2(host->call, __HYPERVISOR_event_channel_op, EVTCHNOP_set_priority,
+                  (uintptr_t)argument) < 0 ? -errno : 0;
+    xencall_free_buffer(host->call, argument);
+    return rc;
+}
+
+static int take_channel(struct xen_host *host, struct xen_ring *ring, uint32_t remote_port)
+{
+    int flags, rc;
+
+    ring->events = xenevtchn_open(NULL, 0);
+    if ( !ring->events )
+        return -errno;
+    ring->port = xenevtchn_bind_interdomain(ring->events, ring->domid, remote_port);
+    if ( ring->port < 0 )
+        return -errno;
+    /* A two-level event channel ABI has no priorities; the channel works without. */
+    rc = set_priority(host, ring->port, PAGING_PRIORITY);
+    if ( rc && rc != -ENOSYS && rc != -EOPNOTSUPP )
+        return rc;
+
+    ring->ring.fd = xenevtchn_fd(ring->events);
+    flags = fcntl(ring->ring.fd, F_GETFL);
+    if ( flags < 0 || fcntl(ring->ring.fd, F_SETFL, flags | O_NONBLOCK) )
+        return -errno;
+    return 0;
+}
+
+/*
+ * The ring's page lies in the guest's frame space until it is in use.  The domain is paused meanwhile,
+ * because it could write there, and the page is taken from the guest before the guest runs again.
+ */
+static int take_page(struct xen_host *host, struct xen_ring *ring, uint32_t *remote_port)
+{
+    uint64_t param;
+    xen_pfn_t gfn, frame;
+    int rc, error = 0;
+    bool populated = false;
+
+    if ( xc_hvm_param_get(host->xc, ring->domid, HVM_PARAM_PAGING_RING_PFN, &param) )
+        return -errno;
+    gfn = frame = param;
+    if ( xc_get_pfn_type_batch(host->xc, ring->domid, 1, &frame) )
+        return -errno;
+    if ( (frame & XEN_DOMCTL_PFINFO_LTAB_MASK) == XEN_DOMCTL_PFINFO_XTAB )
+    {
+        if ( xc_domain_populate_physmap_exact(host->xc, ring->domid, 1, 0, 0, &gfn) )
+            return -errno;
+        populated = true;
+    }
+
+    ring->ring.page = xenforeignmemory_map(host->memory, ring->domid, PROT_READ | PROT_WRITE, 1, &gfn,
+                                           &error);
+    if ( !ring->ring.page || error )
+    {
+        rc = ring->ring.page ? -error : -errno;
+        goto fail;
+    }
+    memset(ring->ring.page, 0, HYPERVISOR_PAGE_SIZE);
+    SHARED_RING_INIT((vm_event_sring_t *)ring->ring.page);
+
+    if ( xc_mem_paging_enable(host->xc, ring->domid, remote_port) )
+    {
+        rc = -errno;
+        goto fail;
+    }
+    ring->enabled = true;
+    return xc_domain_decrease_reservation_exact(host->xc, ring->domid, 1, 0, &gfn) ? -errno : 0;
+
+ fail:
+    /* What was put into the guest's frame space for the ring is taken out again. */
+    if ( ring->ring.page )
+        xenforeignmemory_unmap(host->memory, ring->ring.page, 1);
+    ring->ring.page = NULL;
+    if ( populated )
+        xc_domain_decrease_reservation_exact(host->xc, ring->domid, 1, 0, &gfn);
+    return rc;
+}
+
+int xen_attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
+                    struct hypervisor_ring **out, const char **why)
+{
+    struct xen_host *host = xen_host_of(hv);
+    struct xen_ring *ring;
+    uint32_t remote_port = 0;
+    const char *reason = NULL;
+    int rc;
+
+    *out = NULL;
+    if ( !why )
+        why = &reason;
+    *why = NULL;
+    if ( class != MEMEVENT_CLASS_PAGING )
+        return -EINVAL;
+    rc = xen_check_paging(host, domid, why);
+    if ( rc )
+        return rc;
+
+    ring = calloc(1, sizeof(*ring));
+    if ( !ring )
+        return -ENOMEM;
+    ring->domid = domid;
+    ring->port = -1;
+    ring->ring.fd = -1;
+    ring->ring.size = HYPERVISOR_PAGE_SIZE;
+
+    rc = xen_pause_domain(hv, domid);
+    if ( rc )
+        goto fail;
+    rc = take_page(host, ring, &remote_port);
+    if ( !rc )
+        rc = take_channel(host, ring, remote_port);
+    xen_unpause_domain(hv, domid);
+    if ( rc )
+        goto fail;
+
+    *out = &ring->ring;
+    return 0;
+
+ fail:
+    if ( !ring->enabled )
+        *why = xen_paging_refusal(rc);
+    xen_detach_ring(hv, &ring->ring);
+    return rc;
+}
+
+void xen_detach_ring(struct hypervisor *hv, struct hypervisor_ring *handle)
+{
+    struct xen_host *host = xen_host_of(hv);
+    struct xen_ring *ring = (struct xen_ring *)handle;
+
+    if ( !ring )
+        return;
+    if ( ring->ring.page )
+        xenforeignmemory_unmap(host->memory, ring->ring.page, 1);
+    /* Of a domain that is gone there is nothing to disable; the hypervisor has done it. */
+    if ( ring->enabled )
+        xc_mem_paging_disable(host->xc, ring->domid);
+    if ( ring->events )
+        xenevtchn_close(ring->events);      /* unbinds the port with it */
+    free(ring);
+}
+
+int xen_arm_ring(struct hypervisor *hv, struct hypervisor_ring *handle)
+{
+    struct xen_host *host = xen_host_of(hv);
+    struct xen_ring *ring = (struct xen_ring *)handle;
+    xenevtchn_port_or_error_t port = xenevtchn_pending(ring->events);
+
+    xen_count(&host->counts.system_calls, 1);
+    if ( port < 0 )
+        return errno == EAGAIN ? 0 : -errno;
+    xen_count(&host->counts.system_calls, 1);
+    return xenevtchn_unmask(ring->events, port) ? -errno : 1;
+}
+
+int xen_notify_ring(struct hypervisor *hv, struct hypervisor_ring *handle)
+{
+    struct xen_host *host = xen_host_of(hv);
+    struct xen_ring *ring = (struct xen_ring *)handle;
+
+    xen_count(&host->counts.hypercalls, 1);
+    xen_count(&host->counts.system_calls, 1);
+    return xenevtchn_notify(ring->events, ring->port) ? -errno : 0;
+}
