@@ -8,16 +8,19 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "xen-host.h"
+
+/* Xen's public headers name the integer types without declaring them: they come last. */
 #include <xen/memory.h>
 #include <xen/xen.h>
-
-#include "xen-host.h"
 
 /* The argument pages: contiguous, and resident whenever the hypervisor reads them. */
 #define MULTICALL_PAGES \
     ((HYPERVISOR_BATCH_MAX * sizeof(struct multicall_entry) + HYPERVISOR_PAGE_SIZE - 1) / HYPERVISOR_PAGE_SIZE)
 #define PAGING_PAGES \
     ((HYPERVISOR_BATCH_MAX * sizeof(xen_mem_paging_op_t) + HYPERVISOR_PAGE_SIZE - 1) / HYPERVISOR_PAGE_SIZE)
+#define FRAMES_PAGES \
+    ((HYPERVISOR_QUERY_MAX * sizeof(xen_pfn_t) + HYPERVISOR_PAGE_SIZE - 1) / HYPERVISOR_PAGE_SIZE)
 
 int xen_batch_open(struct xen_host *host)
 {
@@ -25,15 +28,21 @@ int xen_batch_open(struct xen_host *host)
     if ( !host->multicall )
         return -ENOMEM;
     host->paging = xencall_alloc_buffer_pages(host->call, PAGING_PAGES);
-    return host->paging ? 0 : -ENOMEM;
+    if ( !host->paging )
+        return -ENOMEM;
+    host->frames = xencall_alloc_buffer_pages(host->call, FRAMES_PAGES);
+    return host->frames ? 0 : -ENOMEM;
 }
 
 void xen_batch_close(struct xen_host *host)
 {
+    if ( host->frames )
+        xencall_free_buffer_pages(host->call, host->frames, FRAMES_PAGES);
     if ( host->paging )
         xencall_free_buffer_pages(host->call, host->paging, PAGING_PAGES);
     if ( host->multicall )
         xencall_free_buffer_pages(host->call, host->multicall, MULTICALL_PAGES);
+    host->frames = NULL;
     host->paging = NULL;
     host->multicall = NULL;
 }

@@ -78,25 +78,30 @@ int xen_query_frames(struct hypervisor *hv, uint16_t domid, uint64_t first, unsi
                      uint8_t *states)
 {
     struct xen_host *host = xen_host_of(hv);
-    xen_pfn_t types[HYPERVISOR_QUERY_MAX];
+    struct xen_domctl domctl = { .cmd = XEN_DOMCTL_getpageframeinfo3, .domain = domid };
+    int rc = 0;
 
     if ( count > HYPERVISOR_QUERY_MAX )
         return -EINVAL;
+    pthread_mutex_lock(&host->batch_lock);
     for ( unsigned int i = 0; i < count; i++ )
-        types[i] = first + i;
+        host->frames[i] = first + i;
+    domctl.u.getpageframeinfo3.num = count;
+    set_xen_guest_handle_raw(domctl.u.getpageframeinfo3.array, host->frames);
     xen_count(&host->counts.hypercalls, 1);
     xen_count(&host->counts.system_calls, 1);
-    if ( xc_get_pfn_type_batch(host->xc, domid, count, types) )
-        return -errno;
-    for ( unsigned int i = 0; i < count; i++ )
+    if ( xc_domctl(host->xc, &domctl) )
+        rc = -errno;
+    for ( unsigned int i = 0; i < count && !rc; i++ )
     {
-        xen_pfn_t type = types[i] & XEN_DOMCTL_PFINFO_LTAB_MASK;
+        xen_pfn_t type = host->frames[i] & XEN_DOMCTL_PFINFO_LTAB_MASK;
 
         /* A broken frame is nobody's to touch; it counts as not there. */
         states[i] = type == XEN_DOMCTL_PFINFO_XTAB || type == XEN_DOMCTL_PFINFO_BROKEN ? FRAME_EMPTY
                                                                                        : FRAME_RAM;
     }
-    return 0;
+    pthread_mutex_unlock(&host->batch_lock);
+    return rc;
 }
 
 /* The sentence for an error that enabling paging gives; NULL where the number says it all. */

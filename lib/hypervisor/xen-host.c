@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <xen/version.h>
-
 #include "xen-host.h"
+
+/* Xen's public headers name the integer types without declaring them: they come last. */
+#include <xen/version.h>
 
 static void xen_close(struct hypervisor *hv)
 {

@@ -24,10 +24,11 @@ struct xen_host {
     xenforeignmemory_handle *memory;
     struct xs_handle *store;
 
-    /* Scratch of submit(): argument pages that the hypervisor reads in place. */
+    /* Scratch of submit() and query_frames(): argument pages that the hypervisor uses in place. */
     pthread_mutex_t batch_lock;
     struct multicall_entry *multicall;
     xen_mem_paging_op_t *paging;
+    xen_pfn_t *frames;
 
     struct hypervisor_counts counts; /* relaxed atomics: read by anyone, exact only when quiet */
 };

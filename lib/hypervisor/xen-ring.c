@@ -10,12 +10,14 @@
 #include <sys/mman.h>
 
 #include <xenevtchn.h>
+
+#include "xen-host.h"
+
+/* Xen's public headers name the integer types without declaring them: they come last. */
 #include <xen/event_channel.h>
 #include <xen/hvm/params.h>
 #include <xen/io/ring.h>
 #include <xen/vm_event.h>
-
-#include "xen-host.h"
 
 /* FIFO priorities: 0 is served first, 7 is everybody's default.  A vCPU waits for each paging event. */
 #define PAGING_PRIORITY 2
@@ -72,16 +74,18 @@ static int take_channel(struct xen_host *host, struct xen_ring *ring, uint32_t r
 static int take_page(struct xen_host *host, struct xen_ring *ring, uint32_t *remote_port)
 {
     uint64_t param;
-    xen_pfn_t gfn, frame;
+    xen_pfn_t gfn;
+    uint8_t state;
     int rc, error = 0;
     bool populated = false;
 
     if ( xc_hvm_param_get(host->xc, ring->domid, HVM_PARAM_PAGING_RING_PFN, &param) )
         return -errno;
-    gfn = frame = param;
-    if ( xc_get_pfn_type_batch(host->xc, ring->domid, 1, &frame) )
-        return -errno;
-    if ( (frame & XEN_DOMCTL_PFINFO_LTAB_MASK) == XEN_DOMCTL_PFINFO_XTAB )
+    gfn = param;
+    rc = xen_query_frames(&host->hv, ring->domid, gfn, 1, &state);
+    if ( rc )
+        return rc;
+    if ( state == FRAME_EMPTY )
     {
         if ( xc_domain_populate_physmap_exact(host->xc, ring->domid, 1, 0, 0, &gfn) )
             return -errno;
