@@ -84,7 +84,7 @@ void memevent_close_host(struct hypervisor *host);    /* NULL is accepted; chann
  * -ENOSYS   this hypervisor was built without MEM_PAGING, or the class needs another hypervisor
  * -ESRCH    no such domain
  */
-int memevent_attach(struct hypervisor *host, enum memevent_class class, uint16_t domid,
+int memevent_attach(struct hypervisor *host, enum memevent_class channel_class, uint16_t domid,
                     struct memevent_channel **out, const char **why);
 
 /*

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Xen's vm_event ring, interface version 7, as the paging class uses it: bounds, decoding, and the one
+ * place where a response is built.  Locks, notifications and statistics are the channel's (memevent.c).
+ *
+ * One page: four indices, then slots of 400 bytes that hold first a request, later a
+ * response.  Response number n goes into the slot of request number n, whichever request it
+ * answers: it was copied out before, and Xen does not use the slot again before it has consumed
+ * that response.  Nothing but a response gives a slot back, so every request gets one, those
+ * that nobody waits for and those that make no sense too.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "barrier.h"
+#include "outstanding.h"
+#include "ring-vm-event.h"
+
+/*
+ * Xen's public headers need the integer types and hide this one from everybody but tool stacks.  Of
+ * <xen/io/ring.h> only the types are used: its macros read shared memory as if it were ours, see barrier.h.
+ */
+#ifndef __XEN_TOOLS__
+#define __XEN_TOOLS__ 1
+#endif
+#include <xen/vm_event.h>
+
+/* A slot's beginning up to the end of what a paging event says; the rest are registers. */
+#define ENTRY_BYTES (offsetof(vm_event_request_t, u) + sizeof(struct vm_event_paging))
+#define ENTRY_WORDS (ENTRY_BYTES / sizeof(uint64_t))
+
+#define KNOWN_FLAGS        (VM_EVENT_FLAG_VCPU_PAUSED | VM_EVENT_FLAG_FOREIGN)
+#define KNOWN_PAGING_FLAGS (MEM_PAGING_DROP_PAGE | MEM_PAGING_EVICT_FAIL)
+
+_Static_assert(VM_EVENT_INTERFACE_VERSION == 7, "another interface version needs another decoder");
+_Static_assert(sizeof(vm_event_request_t) == 400, "the layout of version 7");
+_Static_assert(offsetof(vm_event_request_t, u) == 24, "the layout of version 7");
+_Static_assert(ENTRY_BYTES % sizeof(uint64_t) == 0, "copied in words");
+_Static_assert(sizeof(vm_event_request_t) == sizeof(vm_event_response_t), "slots hold both");
+
+/* What a response is built from. */
+struct request {
+    uint32_t reason;
+    uint32_t flags;
+    uint32_t vcpu;
+    uint32_t p2mt;
+    uint32_t paging_flags;
+    uint64_t gfn;
+};
+
+struct ring_vm_event {
+    struct transport base;
+
+    vm_event_sring_t *shared;
+    uint32_t slots;               /* a power of two */
+
+    /* Ours alone; the copies in the shared page are only ever written. */
+    uint32_t req_cons;            /* requests taken */
+    uint32_t batch_end;           /* Xen's index when it was last read and found in bounds */
+    uint32_t rsp_built;           /* responses written into slots */
+    uint32_t rsp_published;       /* responses that Xen was let see */
+    bool     broken;
+
+    struct outstanding table;
+    struct request *requests;     /* one for each place of the table */
+};
+
+static struct ring_vm_event *to_ring(struct transport *transport)
+{
+    return (struct ring_vm_event *)transport;
+}
+
+static const struct ring_vm_event *to_const_ring(const struct transport *transport)
+{
+    return (const struct ring_vm_event *)transport;
+}
+
+static void ring_close(struct transport *transport)
+{
+    struct ring_vm_event *ring = to_ring(transport);
+
+    if ( !ring )
+        return;
+
+    outstanding_close(&ring->table);
+    free(ring->requests);
+    free(ring);
+}
+
+/* The one place where a response is made.  Nothing in it comes from shared memory. */
+static void build_response(struct ring_vm_event *ring, const struct request *request)
+{
+    vm_event_response_t response = {
+        .version = VM_EVENT_INTERFACE_VERSION,
+        .flags   = request->flags,
+        .reason  = request->reason,
+        .vcpu_id = request->vcpu,
+        .u.mem_paging = {
+            .gfn   = request->gfn,
+            .p2mt  = request->p2mt,
+            .flags = request->paging_flags,
+        },
+    };
+
+    ring->shared->ring[ring->rsp_built & (ring->slots - 1)].rsp = response;
+    ring->rsp_built++;
+}
+
+/* Reads Xen's index.  1: there are requests up to batch_end; 0: none; -EBADMSG. */
+static int begin_batch(struct ring_vm_event *ring)
+{
+    /* req_prod is read /before/ the entries; pairs with vm_event_put_request(), which writes it after them. */
+    uint32_t req_prod = load_acquire(&ring->shared->req_prod);
+    uint32_t held = ring->req_cons - ring->rsp_published;
+
+    /*
+     * Slots that are held until Xen sees their responses cannot carry new requests.  An
+     * index that went backwards is a huge difference, and refused by the same comparison.
+     */
+    if ( req_prod - ring->req_cons > ring->slots - held )
+    {
+        ring->broken = true;
+        return -EBADMSG;
+    }
+
+    ring->batch_end = req_prod;
+
+    return req_prod != ring->req_cons;
+}
+
+static bool is_sane(const vm_event_request_t *entry)
+{
+    return entry->version == VM_EVENT_INTERFACE_VERSION &&
+           entry->reason == VM_EVENT_REASON_MEM_PAGING &&
+           !(entry->flags & ~KNOWN_FLAGS) &&
+           !(entry->u.mem_paging.flags & ~KNOWN_PAGING_FLAGS);
+}
+
+static void decode(const struct request *request, uint64_t id, struct memevent_event *event)
+{
+    uint16_t flags = 0;
+
+    if ( request->flags & VM_EVENT_FLAG_VCPU_PAUSED )
+        flags |= MEMEVENT_FLAG_VCPU_PAUSED;
+    if ( request->flags & VM_EVENT_FLAG_FOREIGN )
+        flags |= MEMEVENT_FLAG_FOREIGN;
+
+    *event = (struct memevent_event){
+        .id = id, .gfn = request->gfn, .vcpu = request->vcpu, .kind = MEMEVENT_PAGING_POPULATE,
+    };
+
+    if ( request->paging_flags & MEM_PAGING_DROP_PAGE )
+    {
+        event->kind = MEMEVENT_PAGING_DROP;
+        if ( request->paging_flags & MEM_PAGING_EVICT_FAIL )
+            flags |= MEMEVENT_FLAG_EVICT_FAILS;
+    }
+    else if ( request->paging_flags & MEM_PAGING_EVICT_FAIL )
+        event->kind = MEMEVENT_PAGING_TOUCHED;
+
+    event->flags = flags;
+}
+
+static int ring_take(struct transport *transport, struct memevent_event *event)
+{
+    struct ring_vm_event *ring = to_ring(transport);
+    union {
+        vm_event_request_t request;
+        uint64_t words[sizeof(vm_event_request_t) / sizeof(uint64_t)];
+    } copy = { .words = { 0 } };
+    const vm_event_request_t *entry = &copy.request;
+    struct request request;
+    uint64_t id;
+    int rc;
+
+    if ( ring->broken )
+        return -EBADMSG;
+
+    if ( ring->req_cons == ring->batch_end )
+    {
+        rc = begin_batch(ring);
+        if ( rc <= 0 )
+            return rc;
+    }
+
+    copy_once(copy.words, &ring->shared->ring[ring->req_cons & (ring->slots - 1)], ENTRY_WORDS);
+    ring->req_cons++;
+
+    if ( !is_sane(entry) )
+    {
+        /*
+         * No part of it can be trusted but the wish to have a vCPU unpaused, which Xen checks
+         * itself.  With this reason Xen does nothing else; if the vCPU still lacks its page it will ask again.
+         */
+        request = (struct request){
+            .reason = VM_EVENT_REASON_UNKNOWN,
+            .flags  = entry->flags & VM_EVENT_FLAG_VCPU_PAUSED,
+            .vcpu   = entry->vcpu_id,
+        };
+        build_response(ring, &request);
+        return TRANSPORT_MALFORMED;
+    }
+
+    request = (struct request){
+        .reason       = entry->reason,
+        .flags        = entry->flags,
+        .vcpu         = entry->vcpu_id,
+        .p2mt         = entry->u.mem_paging.p2mt,
+        .paging_flags = entry->u.mem_paging.flags,
+        .gfn          = entry->u.mem_paging.gfn,
+    };
+
+    /* A place is there: what is outstanding holds slots, and begin_batch() counted those. */
+    rc = outstanding_take(&ring->table, &id);
+    if ( rc < 0 )
+    {
+        ring->broken = true;
+        return -EBADMSG;
+    }
+
+    ring->requests[rc] = request;
+    decode(&request, id, event);
+
+    return TRANSPORT_EVENT;
+}
+
+static int ring_peek(const struct transport *transport)
+{
+    const struct ring_vm_event *ring = to_const_ring(transport);
+
+    return !ring->broken && (ring->req_cons != ring->batch_end ||
+                             ring->req_cons != load_relaxed(&ring->shared->req_prod));
+}
+
+static int ring_want_wakeup(struct transport *transport)
+{
+    struct ring_vm_event *ring = to_ring(transport);
+
+    if ( ring->broken )
+        return -EBADMSG;
+
+    /*
+     * The event channel was armed and req_event is written /before/ req_prod is read; pairs with
+     * vm_event_put_request(), which writes req_prod before it raises the event channel.  So
+     * either we see the request here, or its signal finds us armed.  Xen does not look at
+     * req_event (it always notifies); a peer that does gets a true one.
+     */
+    store_full(&ring->shared->req_event, ring->req_cons + 1);
+
+    return ring->req_cons != ring->batch_end || ring->req_cons != load_full(&ring->shared->req_prod);
+}
+
+static int ring_answer(struct transport *transport, uint64_t id)
+{
+    struct ring_vm_event *ring = to_ring(transport);
+    int rc = outstanding_release(&ring->table, id);
+
+    if ( rc < 0 )
+        return rc;
+
+    build_response(ring, &ring->requests[rc]);
+
+    return 0;
+}
+
+static bool ring_publish(struct transport *transport)
+{
+    struct ring_vm_event *ring = to_ring(transport);
+
+    if ( ring->rsp_built == ring->rsp_published )
+        return false;
+
+    /*
+     * The responses are written, and the requests that lay in their slots were read, /before/ rsp_prod;
+     * pairs with vm_event_get_response(), after which vm_event_put_request() may use the slots.
+     */
+    store_release(&ring->shared->rsp_prod, ring->rsp_built);
+    ring->rsp_published = ring->rsp_built;
+
+    return true;
+}
+
+static const struct transport_ops ring_vm_event_ops = {
+    .name        = "vm_event ring, interface version 7",
+    .close       = ring_close,
+    .take        = ring_take,
+    .peek        = ring_peek,
+    .want_wakeup = ring_want_wakeup,
+    .answer      = ring_answer,
+    .publish     = ring_publish,
+};
+
+int ring_vm_event_open(void *page, size_t size, uint32_t start, struct transport **out)
+{
+    struct ring_vm_event *ring;
+    vm_event_sring_t *shared = page;
+    int rc;
+
+    if ( !page || (uintptr_t)page % sizeof(uint64_t) != 0 ||
+         size < sizeof(vm_event_sring_t) || size > UINT32_MAX )
+        return -EINVAL;
+
+    ring = calloc(1, sizeof(*ring));
+    if ( !ring )
+        return -ENOMEM;
+
+    ring->base.ops = &ring_vm_event_ops;
+    ring->shared = shared;
+    ring->slots = (uint32_t)__RING_SIZE(shared, size);
+    ring->base.limit = ring->slots;
+    ring->req_cons = ring->batch_end = ring->rsp_built = ring->rsp_published = start;
+
+    rc = outstanding_open(&ring->table, ring->slots, outstanding_first_generation());
+    if ( rc < 0 )
+        goto fail;
+
+    rc = -ENOMEM;
+    ring->requests = calloc(ring->slots, sizeof(*ring->requests));
+    if ( !ring->requests )
+        goto fail;
+
+    shared->req_prod = shared->rsp_prod = start;
+    shared->req_event = shared->rsp_event = start + 1;
+
+    *out = &ring->base;
+
+    return 0;
+
+ fail:
+    ring_close(&ring->base);
+
+    return rc;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * What a channel needs of the shared memory that carries it.  Behind it are layout, bounds,
+ * decoding, the ids of requests and the building of responses; before it, in
+ * memevent.c, the lock, the statistics, the event channel and the life of the whole.
+ *
+ * A transport calls nobody and never notifies.  peek() and want_wakeup() are called by the thread that
+ * takes events, the others with the channel's lock held.
+ */
+#ifndef MEMEVENT_TRANSPORT_H
+#define MEMEVENT_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <memevent/memevent.h>
+
+struct transport;
+
+enum transport_taken {
+    TRANSPORT_NONE = 0,
+    TRANSPORT_EVENT = 1,
+    /*
+     * An entry made no sense.  The transport has built an answer that frees its slot and lets a paused
+     * vCPU go on, and that waits for publish() like every other.
+     */
+    TRANSPORT_MALFORMED = 2,
+};
+
+struct transport_ops {
+    const char *name;             /* what memevent_get_transport() says */
+
+    void (*close)(struct transport *transport);
+
+    /* The next event: enum transport_taken, or -EBADMSG, which stays. */
+    int  (*take)(struct transport *transport, struct memevent_event *event);
+
+    /* 1: take() would find something (or find the ring broken); 0: it would not. */
+    int  (*peek)(const struct transport *transport);
+
+    /*
+     * Tells the peer that the next event should be notified, then looks again with a full
+     * barrier between the two, and between what the caller did before and the look.  As peek().
+     */
+    int  (*want_wakeup)(struct transport *transport);
+
+    /* Builds the response of the outstanding request id; -ENOENT, -EALREADY. */
+    int  (*answer)(struct transport *transport, uint64_t id);
+
+    /* Lets the peer see all responses built so far.  True: there were any. */
+    bool (*publish)(struct transport *transport);
+};
+
+/* What every transport's own structure begins with. */
+struct transport {
+    const struct transport_ops *ops;
+    uint32_t limit;               /* the most requests that can be outstanding */
+};
+
+#endif /* MEMEVENT_TRANSPORT_H */
