@@ -10,6 +10,8 @@
 #ifndef DAEMON_OPTIONS_PRIVATE_H
 #define DAEMON_OPTIONS_PRIVATE_H
 
+#include <string.h>
+
 #include "options.h"
 
 /* What is allowed, in words; long lists of words are cut. */
@@ -28,7 +30,6 @@ struct options {
     char *settings;
     struct options_state *states;
     char *file;                 /* owned; the one that was read */
-    bool faulty_table;          /* states are not in use */
     char error[OPTIONS_ERROR_BYTES];
 };
 
@@ -41,6 +42,14 @@ struct options_source {
 static inline bool options_takes_text(const struct options_setting *setting)
 {
     return setting->type == OPTIONS_TEXT || setting->type == OPTIONS_PATH;
+}
+
+/* A flag that something weaker than the command line may have said yes to. */
+static inline bool options_has_opposite(const struct options_setting *setting)
+{
+    return setting->type == OPTIONS_FLAG &&
+           ((setting->where & OPTIONS_FILE) ||
+            (setting->value && !strcmp(setting->value, "yes")));
 }
 
 /* Says what is wrong: "FILE:LINE: " or nothing, then the words.  Returns

@@ -30,16 +30,17 @@ struct privilege_right {
  * In this order: no core dumps (if asked), no new privileges, all capabilities
  * but `kept` dropped from every set including the bounding set.  A kept right
  * that the process does not have is no error: it runs with less.  Ordinary
- * users may call this too; then only the bounding set stays as it is.
+ * users may call this too; only the bounding set then stays as it is.
  *
- * 0, or -errno; after an error the process may have lost some rights already
+ * 0; -EINVAL for a right without a reason or an unknown flag; -EPERM, -EIO and
+ * what prctl() says.  After an error the process may have lost some rights already
  * and must end.  Threads: call it while there is only one; capabilities
  * belong to threads.
  */
 int privilege_drop(const struct privilege_right *kept, size_t count,
                    unsigned int flags);
 
-/* Like "CAP_IPC_LOCK", for a log line; a static text. */
+/* Like "ipc_lock", for a log line; a static text, "unknown" for no right. */
 const char *privilege_name(int capability);
 
 #endif /* DAEMON_PRIVILEGE_H */
