@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The suite as `make install` puts it: built out of tree from the source tree xenhost lies in.
+
+Nothing but autoreconf's own output is written into the source tree. The build
+directory stays in the cache, so the next run builds only what changed.
+"""
+
+import hashlib
+import os
+import shutil
+
+from . import cache, failure, progress
+
+CONFIGURE = ("--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var")
+TINY = "tests/guest/guest.elf"      # our own guest, below the build directory
+
+
+def build(top, builddir=None, jobs=2):
+    """Returns (the installed tree, the tiny guest or None)."""
+    if not os.path.exists(os.path.join(top, "configure.ac")):
+        raise failure.Failure(failure.PREPARE, "%s has no configure.ac to build the suite from; "
+                              "give an installed tree with --suite DIR" % top)
+    key = hashlib.sha256(os.path.realpath(builddir or top).encode()).hexdigest()[:12]
+    log = os.path.join(cache.directory("logs"), "suite-%s.log" % key)
+    with cache.lock("suite-" + key):
+        open(log, "w").close()
+        work = builddir or cache.directory("build", key)
+        install = os.path.join(cache.directory("installed"), key)
+        if not builddir:
+            _configure(top, work, log)
+        with progress.step("building the suite (a minute at first, then only what changed)"):
+            progress.run(["make", "-C", work, "-j%d" % jobs], "building the suite", log)
+            shutil.rmtree(install, ignore_errors=True)
+            progress.run(["make", "-C", work, "install", "DESTDIR=" + install],
+                         "installing the suite", log)
+        os.makedirs(install, exist_ok=True)
+    tiny = os.path.join(work, TINY)
+    return install, tiny if os.path.exists(tiny) else None
+
+
+def _configure(top, work, log):
+    script = os.path.join(top, "configure")
+    if not os.path.exists(script) or \
+            os.path.getmtime(script) < os.path.getmtime(os.path.join(top, "configure.ac")):
+        with progress.step("preparing configure"):
+            progress.run(["autoreconf", "-fi", top], "autoreconf", log)
+    status = os.path.join(work, "config.status")
+    if not os.path.exists(status) or os.path.getmtime(status) < os.path.getmtime(script):
+        with progress.step("configuring the suite (about 15 seconds)"):
+            progress.run([os.path.realpath(script)] + list(CONFIGURE), "configure", log, cwd=work)
