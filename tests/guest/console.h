@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The PV console ring that the toolstack gave the guest. Lines come out whole, whichever vCPU
+ * prints, and none is lost: a printer waits until the daemon in dom0 has made room.
+ */
+#ifndef TESTS_GUEST_CONSOLE_H
+#define TESTS_GUEST_CONSOLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One line, with its end. */
+#define CONSOLE_LINE_MAX 512
+
+void console_open(void);
+
+/* A line; the prefix "guest: " and the line's end are added. */
+void console_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* For a guest that is about to end: takes the lock by force if need be, and drains. */
+void console_print_last(const char *line);
+
+/* Waits until dom0 has taken everything, for a bounded time. */
+void console_drain(void);
+
+/*
+ * The next line of input, without its end, or false when @wait is false and there is none. A line
+ * longer than @size - 1 is thrown away and comes back as an empty line with *too_long set.
+ */
+bool console_read_line(char *line, size_t size, bool wait, bool *too_long);
+
+#endif
