@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 
-from . import archive, cache, dom0, failure, hypervisor, progress, qemu, suite, supervisor
+from . import archive, bochs, dom0, failure, hypervisor, progress, qemu, suite, supervisor
 
 MEMORY = 2048       # MiB of the host
 MEMORY_LEAST = 1024
@@ -29,6 +29,9 @@ functions in /usr/lib/xenhost/functions.sh. See tests/system/README.md.
 """
 
 
+EMULATORS = {"amd": qemu, "intel": bochs}
+
+
 class Parser(argparse.ArgumentParser):
     def error(self, message):
         self.print_usage(sys.stderr)
@@ -42,7 +45,7 @@ class Run:
     def __init__(self, options):
         self.options = options
         self.memory = options.mem
-        self.vcpus = options.vcpus
+        self.vcpus = options.vcpus or (1 if options.cpu == "intel" else 2)
         self.dom0_memory = options.dom0_mem or min(DOM0_MOST, options.mem // DOM0_SHARE)
         self.timeout = options.timeout
         self.script = getattr(options, "script", None)
@@ -60,6 +63,9 @@ class Run:
         if self.vcpus < 1 or not 1 <= options.dom0_vcpus <= self.vcpus:
             raise failure.Failure(failure.USAGE, "--vcpus must be at least 1, and --dom0-vcpus "
                                   "between 1 and that")
+        if options.cpu == "intel" and self.vcpus != 1:
+            raise failure.Failure(failure.USAGE, "--vcpus %d: the Intel host has one CPU only, "
+                                  "as Debian's Bochs is built" % self.vcpus)
         if self.script and not os.path.isfile(self.script):
             raise failure.Failure(failure.USAGE, "no such script: %s" % self.script)
 
@@ -143,8 +149,9 @@ def parser():
                        ("build", "only fetch and build what a run needs")):
         one = commands.add_parser(name, help=text, description=text, epilog=EPILOG,
                                   formatter_class=argparse.RawDescriptionHelpFormatter)
-        one.add_argument("--cpu", choices=("amd",), default="amd",
-                         help="amd: SVM and NPT, emulated by QEMU (default)")
+        one.add_argument("--cpu", choices=sorted(EMULATORS), default="amd",
+                         help="amd: SVM and NPT, emulated by QEMU (default); intel: VMX and EPT, "
+                         "emulated by Bochs, one CPU and several times slower")
         one.add_argument("--suite", metavar="DIR", help="an installed tree (DESTDIR) to use instead "
                          "of building the suite from this source tree")
         one.add_argument("--build", metavar="DIR", help="build and install the suite in this "
@@ -157,8 +164,8 @@ def parser():
                              help="the host's memory (default %d)" % MEMORY)
             one.add_argument("--dom0-mem", type=int, metavar="MIB", help="dom0's part of it "
                              "(default: half, at most %d)" % DOM0_MOST)
-            one.add_argument("--vcpus", type=int, default=2, metavar="N",
-                             help="the host's CPUs (default 2)")
+            one.add_argument("--vcpus", type=int, metavar="N",
+                             help="the host's CPUs (default 2; intel: always 1)")
             one.add_argument("--dom0-vcpus", type=int, default=1, metavar="N",
                              help="dom0's vCPUs (default 1)")
             one.add_argument("--add", action="append", default=[], metavar="FILE[:DEST]",
@@ -170,7 +177,8 @@ def parser():
             one.add_argument("--guest-crash", choices=("fail", "allow"), default="fail",
                              help="whether a crashing guest ends the run (default fail)")
             one.add_argument("--timeout", type=float, metavar="S", help="end a hanging run "
-                             "(default %d; shell: never)" % qemu.TIMEOUT)
+                             "(default amd %d, intel %d; shell: never)"
+                             % (qemu.TIMEOUT, bochs.TIMEOUT))
             one.add_argument("--keep-logs", metavar="DIR", help="leave Xen's log, the script's "
                              "output and the guests' consoles there")
             one.add_argument("--console", action="store_true", help="show Xen's and dom0's console "
@@ -185,15 +193,16 @@ def parser():
 def boot(options):
     run = Run(options)
     if run.timeout is None and run.script:
-        run.timeout = qemu.TIMEOUT
+        run.timeout = EMULATORS[options.cpu].TIMEOUT
     parts = Parts(options)
     where = tempfile.mkdtemp(prefix="xenhost-")
     host = None
     try:
         parts.assemble(run, where)
-        progress.say("booting a Xen host: AMD, %d CPUs, %d MiB, of which dom0 has %d"
-                     % (run.vcpus, run.memory, run.dom0_memory))
-        host = qemu.Host(run, parts, where)
+        progress.say("booting a Xen host: %s, %d CPU%s, %d MiB, of which dom0 has %d"
+                     % ({"amd": "AMD", "intel": "Intel"}[options.cpu], run.vcpus,
+                        "" if run.vcpus == 1 else "s", run.memory, run.dom0_memory))
+        host = EMULATORS[options.cpu].Host(run, parts, where)
         return supervisor.Supervisor(host, run, where).watch()
     finally:
         if host:

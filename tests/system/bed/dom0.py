@@ -22,8 +22,8 @@ MODULES = ("xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs xen-blkback loo
            "ahci ata_piix sd_mod tun").split()
 
 # Programs of the machine that scripts may count on, beside busybox and Xen's own.
-PROGRAMS = ("bash", "mke2fs", "setsid", "stdbuf", "taskset", "strace", "gdb")
-OPTIONAL = ("strace", "gdb", "stdbuf", "taskset", "setsid")
+PROGRAMS = ("bash", "mke2fs", "setsid", "stdbuf", "taskset", "strace")
+OPTIONAL = ("strace", "stdbuf", "taskset", "setsid")
 
 
 def modules(tree, kernel, names=MODULES):

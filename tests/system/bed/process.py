@@ -10,7 +10,7 @@ PR_SET_PDEATHSIG = 1
 GRACE = 3       # seconds between asking and killing
 
 
-def start(command, output, cwd=None, env=None):
+def start(command, output, cwd=None, env=None, keep=()):
     """A child in its own session (a terminal's Ctrl-C is ours to handle) that dies with us."""
     libc = ctypes.CDLL(None)
     parent = os.getpid()
@@ -20,7 +20,7 @@ def start(command, output, cwd=None, env=None):
         if os.getppid() != parent:
             os._exit(1)
     return subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output,
-                            stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=tie)
+                            stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=tie, pass_fds=keep)
 
 
 def stop(child):

@@ -85,7 +85,7 @@ def tail(path, lines=TAIL_LINES):
         with open(path, "rb") as source:
             source.seek(0, os.SEEK_END)
             source.seek(max(0, source.tell() - 200 * lines))
-            text = source.read().decode(errors="replace")
+            text = source.read().decode(errors="replace").replace("\r", "")
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-lines:])

@@ -8,6 +8,7 @@ directory; the script's output goes to stdout as it comes.
 import os
 import re
 import select
+import subprocess
 import sys
 import termios
 import time
@@ -19,6 +20,7 @@ SETTLE = 2.0        # seconds a crash may go on printing before the host is ende
 XEN_KEYS_WAIT = 3   # seconds for Xen to answer the debug keys after a timeout
 XEN_KEYS = b"\x01\x01\x01" + b"qr0"     # domains, run queues, dom0's registers; then back to dom0
 BOOT_PULSE = 30     # seconds between signs of life until the script starts, off a terminal
+ENDING = 5          # seconds the emulator may take to exit once it has closed its lines
 TAIL = 40           # lines of each console that a failure shows
 ESCAPE = 0x1d       # Ctrl-] leaves the interactive shell
 
@@ -88,15 +90,22 @@ class Supervisor:
                 if self.host.line.fileno() not in sources or self.host.process.poll() is not None:
                     self._drain(sources)
                     if self.status is None:
-                        raise self._failure(*(self.verdict or (
-                            failure.HOST_ENDED, "the emulator ended by itself (status %s)"
-                            % self.host.process.poll())))
+                        raise self._failure(*(self.verdict or self._ended()))
         finally:
             if saved:
                 termios.tcsetattr(0, termios.TCSADRAIN, saved)
         if self.verdict:
             raise self._failure(*self.verdict)
         return self.status
+
+    def _ended(self):
+        try:
+            status = self.host.process.wait(ENDING)
+        except subprocess.TimeoutExpired:
+            status = "unknown"
+        if status == 0:
+            return failure.HOST_ENDED, "dom0 powered off or rebooted the host before the script ended"
+        return failure.HOST_ENDED, "the emulator ended by itself (status %s)" % status
 
     def _drain(self, sources):
         for number in list(sources):
