@@ -28,7 +28,7 @@ int loop_open(struct loop **out)
         return -ENOMEM;
 
     loop->base = event_base_new();
-    if ( !loop->base )
+    if ( !loop->base || signal(SIGPIPE, SIG_IGN) == SIG_ERR )
     {
         loop_close(loop);
         return -EIO;

@@ -6,7 +6,8 @@
  * descriptor that is watched, and a moment before sleeping in which shared
  * memory can be polled.  For the rest use libevent itself on loop_base().
  *
- * Threads: everything from the thread that runs the loop.  Callbacks may free the event they were called for.
+ * Threads: everything from the thread that runs the loop.  Callbacks may
+ * free the event they were called for.
  */
 #ifndef DAEMON_LOOP_H
 #define DAEMON_LOOP_H
@@ -21,7 +22,11 @@
 
 struct loop;
 
-/* 0, -ENOMEM or -EIO. */
+/*
+ * 0, -ENOMEM or -EIO.  From here on SIGPIPE is ignored by the process: a reader
+ * of stderr or of a socket who goes away must not end a daemon that holds a
+ * guest's pages.
+ */
 int loop_open(struct loop **out);
 
 /* Frees signals; events made by loop_watch() and loop_every() are the caller's

@@ -89,7 +89,7 @@ static void build_vocabulary(const struct options_program *program,
             .name = setting->name,
             .key = setting->letter ? setting->letter : KEY_SETTING + (int)i,
             .arg = setting->argument, .doc = words->docs[i],
-            .group = i + 1,     /* the table's order */
+            .group = 2 * i + 1,     /* the table's order */
         };
 
         if ( !options_has_opposite(setting) )
@@ -101,7 +101,7 @@ static void build_vocabulary(const struct options_program *program,
                  "The opposite of --%s.", setting->name);
         *entry++ = (struct argp_option){
             .name = words->opposite_names[i], .key = KEY_OPPOSITE + (int)i,
-            .doc = words->opposite_docs[i], .group = i + 1,
+            .doc = words->opposite_docs[i], .group = 2 * i + 2,
         };
     }
 

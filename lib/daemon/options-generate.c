@@ -17,7 +17,7 @@ static bool on_command_line(const struct options_setting *setting)
 }
 
 /* One sentence a line, as mdoc likes it; nothing in it is a macro. */
-static void write_mdoc_text(const char *text, FILE *out)
+static void write_mdoc_text(const char *text, const char *end, FILE *out)
 {
     bool line_start = true;
 
@@ -40,7 +40,7 @@ static void write_mdoc_text(const char *text, FILE *out)
             fputc('\n', out);
     }
 
-    fputc('\n', out);
+    fprintf(out, "%s\n", end);
 }
 
 static void write_mdoc_setting(const struct options_setting *setting,
@@ -61,20 +61,20 @@ static void write_mdoc_setting(const struct options_setting *setting,
         fprintf(out, " Ns = Ns Ar %s", setting->argument);
     fputc('\n', out);
 
-    write_mdoc_text(setting->help, out);
+    write_mdoc_text(setting->help, "", out);
 
     if ( setting->type != OPTIONS_FLAG )
     {
         options_describe_allowed(setting, allowed, sizeof(allowed));
         fputs("Allowed: ", out);
-        write_mdoc_text(allowed, out);
+        write_mdoc_text(allowed, ".", out);
     }
     if ( on_command_line(setting) && options_has_opposite(setting) )
         fprintf(out, "The opposite is\n.Fl \\-no\\-%s .\n", setting->name);
     if ( setting->value )
     {
         fputs("Default: ", out);
-        write_mdoc_text(setting->value, out);
+        write_mdoc_text(setting->value, ".", out);
     }
 
     if ( !(setting->where & OPTIONS_FILE) )

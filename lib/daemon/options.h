@@ -82,8 +82,8 @@ enum options_type {
 
 /*
  * One setting.  Everything is read only and must outlive struct options.
- * "config", "generate", "help", "usage", "version" and "no-..." are taken, and so
- * are -?, -c and -V.
+ * "config", "generate", "help", "usage", "version" and "no-..." are taken, and
+ * so are -?, -c and -V.
  */
 struct options_setting {
     const char *name;           /* lower case, digits, '-' */

@@ -9,7 +9,8 @@
  *     static const struct privilege_right kept[] = {
  *         { CAP_IPC_LOCK, "hypercall buffers and the page store are locked" },
  *     };
- *     rc = privilege_drop(kept, ARRAY_SIZE(kept), PRIVILEGE_HOLDS_GUEST_MEMORY);
+ *     rc = privilege_drop(kept, ARRAY_SIZE(kept),
+ *                         PRIVILEGE_HOLDS_GUEST_MEMORY);
  */
 #ifndef DAEMON_PRIVILEGE_H
 #define DAEMON_PRIVILEGE_H
@@ -33,14 +34,14 @@ struct privilege_right {
  * users may call this too; only the bounding set then stays as it is.
  *
  * 0; -EINVAL for a right without a reason or an unknown flag; -EPERM, -EIO and
- * what prctl() says.  After an error the process may have lost some rights already
- * and must end.  Threads: call it while there is only one; capabilities
+ * what prctl() says.  After an error the process may have lost some rights
+ * already and must end.  Threads: call it while there is only one; capabilities
  * belong to threads.
  */
 int privilege_drop(const struct privilege_right *kept, size_t count,
                    unsigned int flags);
 
-/* Like "ipc_lock", for a log line; a static text, "unknown" for no right. */
+/* Like "ipc_lock", for a log line; static; "unknown" for what is no right. */
 const char *privilege_name(int capability);
 
 #endif /* DAEMON_PRIVILEGE_H */

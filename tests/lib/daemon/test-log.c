@@ -197,7 +197,8 @@ static void journal_gets_fields(void **state)
     set_journal_stream(true);
     log_open("pager", false);
     look();
-    log_message(LOG_WARNING, LOG_DOMAIN(7, "db", "page-in-failed"), "gfn %d", 1);
+    log_message(LOG_WARNING, LOG_DOMAIN(7, "db", "page-in-failed"), "gfn %d",
+                1);
     assert_string_equal(journal, "MESSAGE=d7 (db): gfn 1\nPRIORITY=4\n"
                         "SYSLOG_IDENTIFIER=pager\nXEN_DOMID=7\n"
                         "XEN_DOMAIN=db\nMEMEVENT_EVENT=page-in-failed\n");

@@ -225,6 +225,18 @@ static void a_loop_that_could_never_wake_says_so(void **state)
     assert_int_equal(loop_run(loop), -ENOENT);
 }
 
+static void a_reader_that_goes_away_ends_nothing(void **state)
+{
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    close(ends[0]);
+    assert_int_equal(write(ends[1], "x", 1), -1);
+    assert_int_equal(errno, EPIPE);
+    close(ends[1]);
+}
+
 static void closing_nothing_is_fine(void **state)
 {
     (void)state;
@@ -244,6 +256,7 @@ int main(void)
         LOOP_TEST(an_idle_hook_is_asked_before_each_sleep),
         LOOP_TEST(stops_come_from_anywhere),
         LOOP_TEST(a_loop_that_could_never_wake_says_so),
+        LOOP_TEST(a_reader_that_goes_away_ends_nothing),
         cmocka_unit_test(closing_nothing_is_fine),
     };
 

@@ -40,7 +40,8 @@ static const char *const modes[] = { "slow", "fast", NULL };
 static const struct options_setting table[] = {
     { .name = "verify", .letter = 'v', .type = OPTIONS_FLAG,
       .where = OPTIONS_ANYWHERE, .value = "no",
-      .help = "Check each page twice.", OPTIONS_PLACE(struct settings, verify) },
+      .help = "Check each page twice.",
+      OPTIONS_PLACE(struct settings, verify) },
     { .name = "memory-limit", .letter = 'm', .argument = "SIZE",
       .type = OPTIONS_SIZE, .where = OPTIONS_ANYWHERE, .minimum = 1 << 20,
       .maximum = 64ull << 30, .value = "256M",
