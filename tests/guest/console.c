@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include <xen/errno.h>
 #include <xen/hvm/params.h>
 #include <xen/io/console.h>
 
@@ -156,10 +157,11 @@ static void take_input(void)
     event_send(port);
 }
 
-/* Takes the first line off input.text. */
-static bool split_line(char *line, size_t size, bool *too_long)
+/* Takes the first line off input.text; 0 when there is no whole line, or an empty one. */
+static long split_line(char *line, size_t size)
 {
     size_t end, i;
+    bool too_long;
 
     for ( end = 0; end < input.used; end++ )
         if ( input.text[end] == '\n' || input.text[end] == '\r' )
@@ -172,12 +174,12 @@ static bool split_line(char *line, size_t size, bool *too_long)
             input.used = 0;
             input.too_long = true;
         }
-        return false;
+        return 0;
     }
 
-    *too_long = input.too_long || end >= size;
+    too_long = input.too_long || end >= size;
     input.too_long = false;
-    for ( i = 0; !*too_long && i < end; i++ )
+    for ( i = 0; !too_long && i < end; i++ )
         line[i] = input.text[i];
     line[i] = '\0';
 
@@ -185,19 +187,36 @@ static bool split_line(char *line, size_t size, bool *too_long)
         input.text[i - end - 1] = input.text[i];
     input.used -= end + 1;
 
-    return true;
+    return too_long ? -XEN_E2BIG : (long)end;
 }
 
-bool console_read_line(char *line, size_t size, bool wait, bool *too_long)
+static bool has_line(void)
 {
+    size_t i;
+
+    for ( i = 0; i < input.used; i++ )
+        if ( input.text[i] == '\n' || input.text[i] == '\r' )
+            return true;
+
+    return false;
+}
+
+long console_read_line(char *line, size_t size, bool wait)
+{
+    long length;
+
     for ( ; ; )
     {
         event_clear(port);
         take_input();
-        if ( split_line(line, size, too_long) )
-            return true;
+        do {
+            length = split_line(line, size);
+            if ( length )
+                return length;
+        } while ( has_line() );
+
         if ( !wait )
-            return false;
+            return 0;
         if ( __atomic_load_n(&ring->in_prod, __ATOMIC_ACQUIRE) == ring->in_cons )
             wait_for_ring();
     }

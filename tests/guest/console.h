@@ -24,9 +24,9 @@ void console_print_last(const char *line);
 void console_drain(void);
 
 /*
- * The next line of input, without its end, or false when @wait is false and there is none. A line
- * longer than @size - 1 is thrown away and comes back as an empty line with *too_long set.
+ * The next line of input that is not empty, without its end; its length, or -XEN_E2BIG for one of
+ * @size octets or more, which is thrown away. Without @wait 0 when there is none yet.
  */
-bool console_read_line(char *line, size_t size, bool wait, bool *too_long);
+long console_read_line(char *line, size_t size, bool wait);
 
 #endif

@@ -42,36 +42,27 @@ static enum outcome run_typed(void)
 {
     char line[PROGRAM_TEXT_MAX], why[PROGRAM_WHY_MAX];
     enum outcome outcome;
-    size_t length;
-    bool too_long;
     unsigned int i;
+    long length;
+    int rc;
 
-    console_print("ready");
     for ( ; ; )
     {
-        console_read_line(line, sizeof(line), true, &too_long);
-        for ( length = 0; line[length]; length++ )
-            ;
-        if ( !length && !too_long )
-            continue;
-        if ( too_long )
+        console_print("ready");
+        length = console_read_line(line, sizeof(line), true);
+        if ( length < 0 )
         {
             console_print("refused the line is too long");
             continue;
         }
 
-        if ( program_parse(&typed, line, length, why) )
-        {
-            console_print("refused %s", why);
-            continue;
-        }
-        for ( i = 0; i < typed.count; i++ )
+        rc = program_parse(&typed, line, length, why);
+        for ( i = 0; !rc && i < typed.count; i++ )
         {
             command_set_defaults(&typed.commands[i], &options);
-            if ( command_check(&typed.commands[i], &limits, why) )
-                break;
+            rc = command_check(&typed.commands[i], &limits, why);
         }
-        if ( i < typed.count )
+        if ( rc )
         {
             console_print("refused %s", why);
             continue;
@@ -87,7 +78,6 @@ static enum outcome run_typed(void)
             if ( outcome != WENT_ON )
                 return outcome;
         }
-        console_print("ready");
     }
 }
 
@@ -131,16 +121,11 @@ static enum outcome run_command(const struct command *command)
 static bool stop_was_typed(void)
 {
     char line[PROGRAM_TEXT_MAX], why[PROGRAM_WHY_MAX];
-    bool too_long;
-    size_t length;
+    long length;
 
-    while ( console_read_line(line, sizeof(line), false, &too_long) )
+    while ( (length = console_read_line(line, sizeof(line), false)) )
     {
-        for ( length = 0; line[length]; length++ )
-            ;
-        if ( !length && !too_long )
-            continue;
-        if ( !too_long && !program_parse(&typed, line, length, why) && typed.count == 1 &&
+        if ( length > 0 && !program_parse(&typed, line, length, why) && typed.count == 1 &&
              typed.commands[0].kind == COMMAND_STOP )
             return true;
         console_print("refused only 'stop' is taken while a loop runs");

@@ -37,6 +37,9 @@
 #define BASELINE_FACTOR     4
 #define SLOW_LEAST_NS       20000
 
+/* A page that was just read is in; to find it out again so often in a row is no chance. */
+#define CALL_TRIES_MAX      10000
+
 struct lane {
     uint64_t touches, words, bad, checksum, random;
     struct histogram slow;
@@ -209,12 +212,15 @@ static void call_page(struct lane *lane, const struct phase *phase, uint64_t pag
 {
     unsigned int index = random_word(lane);
     const uint64_t *word = page_words(page) + index;
+    unsigned int tries = 0;
     struct page_pattern is;
     uint64_t start = clock_tsc();
 
     while ( hypercall_once(__HYPERVISOR_event_channel_op, EVTCHNOP_send, word) == -XEN_EFAULT )
     {
         hypercall_count_efault();
+        if ( ++tries == CALL_TRIES_MAX )
+            guest_panic("page %lu stays -EFAULT for a hypercall", page);
         (void)*(const volatile uint64_t *)word;
     }
     note_touch(lane, clock_tsc() - start);
