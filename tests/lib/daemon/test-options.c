@@ -276,6 +276,8 @@ static void command_line_errors_say_what_to_do(void **state)
         { { "--memory-limit=1023K" }, { "found '1023K'" } },
         { { "--memory-limit=M" }, { "found 'M'" } },
         { { "--memory-limit=1MM" }, { "found '1MM'" } },
+        /* Modulo 2^64 this is 13. */
+        { { "--interval=18446744073709551629" }, { "found '1844674" } },
         { { "--memory-limit=18446744073709551617" }, { "found '1844674" } },
         { { "--memory-limit=18014398509481985K" }, { "found '1801439" } },
         { { "--generate=html" }, { "--generate: found 'html'", "mdoc" } },
