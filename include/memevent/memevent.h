@@ -124,9 +124,13 @@ int memevent_peek(const struct memevent_channel *channel);
  */
 int memevent_answer(struct memevent_channel *channel, uint64_t id);
 
-/* Publishes all answers and notifies the hypervisor once, if there were any.  From any thread. */
+/*
+ * Publishes all answers and notifies the hypervisor once, if there were any.  From any thread: of two
+ * that flush at the same time one notifies for both.  After a failure the next flush notifies again.
+ */
 int memevent_flush(struct memevent_channel *channel);
 
+/* From any thread. */
 void memevent_get_statistics(const struct memevent_channel *channel, struct memevent_statistics *out);
 
 /* In words, static: "vm_event ring, interface version 7". */

@@ -74,6 +74,11 @@ enum hypervisor_call {
      * -ENOMEM: the host has no free page now; -EINVAL: it was evicted and data is NULL.
      */
     PAGING_LOAD     = HYPERVISOR_CALL(0x02, 0x03),
+    /*
+     * Takes a nomination back, by a touch on the guest's behalf: an event that is MEMEVENT_FLAG_FOREIGN follows,
+     * if the channel has room for it; if none does, ask again.  -ENOENT: the page is not nominated.
+     */
+    PAGING_RELEASE  = HYPERVISOR_CALL(0x02, 0x04),
 };
 
 struct hypervisor_operation {
@@ -124,12 +129,15 @@ struct hypervisor_ops {
     void (*free_buffer)(struct hypervisor *hv, void *buffer, unsigned int pages);
 
     /*
-     * Carries out count (at most HYPERVISOR_BATCH_MAX) operations of one domain and one call, in order, in as few crossings as the
-     * hypervisor allows; each gets its own status.  0, or -errno when nothing was carried out.
+     * Carries out count (at most HYPERVISOR_BATCH_MAX) operations of one domain and one call, in order, in as few
+     * crossings as the hypervisor allows; each gets its own status.  0, or -errno when nothing was carried out.
      */
     int  (*submit)(struct hypervisor *hv, struct hypervisor_operation *operations, unsigned int count);
 
-    /* Rings: see lib/memevent.  why as in memevent_attach(). */
+    /*
+     * Rings: see lib/memevent.  why as in memevent_attach().  The shared part of the ring is initialised,
+     * and the page out of the guest's reach.
+     */
     int  (*attach_ring)(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
                         struct hypervisor_ring **out, const char **why);
     void (*detach_ring)(struct hypervisor *hv, struct hypervisor_ring *ring);

@@ -120,7 +120,14 @@ static int carry_out(struct xen_host *host, struct hypervisor_operation *operati
     xen_count(&host->counts.hypercalls, 1);
     xen_count(&host->counts.system_calls, 1);
     xen_count(&host->counts.operations, sent);
-    if ( xencall2(host->call, __HYPERVISOR_multicall, (uintptr_t)host->multicall, sent) < 0 )
+    if ( sent == 1 )
+    {
+        /* A page that somebody waits for usually comes alone: no multicall around it. */
+        int rc = xencall2(host->call, __HYPERVISOR_memory_op, XENMEM_paging_op, (uintptr_t)host->paging);
+
+        host->multicall[0].result = rc < 0 ? -errno : rc;
+    }
+    else if ( xencall2(host->call, __HYPERVISOR_multicall, (uintptr_t)host->multicall, sent) < 0 )
         return -errno;
 
     sent = 0;
@@ -159,6 +166,24 @@ static int copy_out(struct xen_host *host, struct hypervisor_operation *operatio
     return 0;
 }
 
+/*
+ * Setting a page's type to what it should be again makes Xen notice that it is on its way out, and treat that as
+ * a touch by dom0: the one call of a tool stack's that does so for a page that is only nominated.
+ */
+static int touch(struct xen_host *host, struct hypervisor_operation *operations, unsigned int count)
+{
+    for ( unsigned int i = 0; i < count; i++ )
+    {
+        xen_count(&host->counts.hypercalls, 1);
+        xen_count(&host->counts.system_calls, 1);
+        if ( !xendevicemodel_set_mem_type(host->model, operations[i].domid, HVMMEM_ram_rw, operations[i].gfn, 1) )
+            operations[i].status = -ENOENT;
+        else
+            operations[i].status = errno == EAGAIN ? 0 : -errno;
+    }
+    return 0;
+}
+
 int xen_submit(struct hypervisor *hv, struct hypervisor_operation *operations, unsigned int count)
 {
     struct xen_host *host = xen_host_of(hv);
@@ -173,13 +198,16 @@ int xen_submit(struct hypervisor *hv, struct hypervisor_operation *operations, u
         const struct hypervisor_operation *op = &operations[i];
 
         if ( op->pad || op->pad2 || op->call != operations[0].call || op->domid != operations[0].domid ||
-             (op->call != PAGING_NOMINATE && op->call != PAGING_EVICT && op->call != PAGING_LOAD) ||
+             (op->call != PAGING_NOMINATE && op->call != PAGING_EVICT && op->call != PAGING_LOAD &&
+              op->call != PAGING_RELEASE) ||
              (op->call == PAGING_EVICT && !op->data) ||
              ((uintptr_t)op->data & (HYPERVISOR_PAGE_SIZE - 1)) )
             return -EINVAL;
         operations[i].status = 0;
     }
 
+    if ( operations[0].call == PAGING_RELEASE )
+        return touch(host, operations, count);
     if ( operations[0].call == PAGING_EVICT )
         rc = copy_out(host, operations, count);
     if ( rc )

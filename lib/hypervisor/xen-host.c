@@ -21,6 +21,8 @@ static void xen_close(struct hypervisor *hv)
     xen_batch_close(host);
     if ( host->store )
         xs_close(host->store);
+    if ( host->model )
+        xendevicemodel_close(host->model);
     if ( host->memory )
         xenforeignmemory_close(host->memory);
     if ( host->call )
@@ -117,6 +119,8 @@ int hypervisor_open_xen(struct hypervisor **out)
     if ( host->call )
         host->memory = xenforeignmemory_open((xentoollog_logger *)host->logger, 0);
     if ( host->memory )
+        host->model = xendevicemodel_open((xentoollog_logger *)host->logger, 0);
+    if ( host->model )
         host->store = xs_open(0);
     if ( !host->store )
     {

@@ -10,6 +10,7 @@
 
 #include <xencall.h>
 #include <xenctrl.h>
+#include <xendevicemodel.h>
 #include <xenforeignmemory.h>
 #include <xenstore.h>
 
@@ -22,6 +23,7 @@ struct xen_host {
     xc_interface *xc;
     xencall_handle *call;
     xenforeignmemory_handle *memory;
+    xendevicemodel_handle *model;
     struct xs_handle *store;
 
     /* Scratch of submit() and query_frames(): argument pages that the hypervisor uses in place. */

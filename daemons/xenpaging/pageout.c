@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Pages on their way out: nominate what the clock offers, evict what stayed untouched, in bounded steps
+ * between page-ins; and the way back for a domain that is to have everything in.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <daemon/log.h>
+
+#include "paged.h"
+
+/* Nominations a call: cheap, no bytes move. */
+#define NOMINATE_PAGES    256U
+
+/* Nominated pages beyond what must go now: the queue in which a page shows that it is still in use. */
+#define QUEUE_SHARE       16U     /* one in so many resident pages, and */
+#define QUEUE_LEAST       128U
+
+/* A smaller excess waits for company this long: each step costs the same few system calls. */
+#define EXCESS_BATCH      16
+#define EXCESS_WAIT_MS    20U
+
+/* So far below the target pages are brought back unasked; less is the ordinary swing around it. */
+#define SLACK_PAGES       64
+
+/* While faults came within this time, steps are short. */
+#define BUSY_MS           20U
+
+/* A full store is asked again this often. */
+#define STORE_RETRY_MS    1000U
+
+/* Evictions made to find memory for a page-in that the host had none for. */
+#define MEMORY_SHORT_PAGES 32
+
+/* The device model is asked to let go of its mappings at most this often. */
+#define FLUSH_CACHE_MS    5000U
+
+/* Random pages a second for the working-set estimate: 30 s of them are 480 samples, a standard error of 2 %. */
+#define SAMPLES_A_SECOND  16U
+
+/* Nominations given back by a touch in one step: as many as a stock ring has room for. */
+#define RELEASE_PAGES     8U
+
+/* How fresh the hypervisor's count of the domain's pages must be. */
+#define INFO_AGE_MS       20U
+
+static unsigned int nominate(struct paged *d, const uint64_t *gfns, unsigned int count, uint8_t flags)
+{
+    struct hypervisor_operation ops[NOMINATE_PAGES];
+    struct pager *p = d->pager;
+    unsigned int accepted = 0;
+
+    if ( !count )
+        return 0;
+    for ( unsigned int i = 0; i < count; i++ )
+        ops[i] = (struct hypervisor_operation){
+            .call = PAGING_NOMINATE, .domid = d->domid, .gfn = gfns[i],
+        };
+    if ( p->hv->ops->submit(p->hv, ops, count) )
+        return 0;
+    for ( unsigned int i = 0; i < count; i++ )
+    {
+        uint8_t state;
+
+        if ( !ops[i].status )
+        {
+            choose_nominated(d->choose, gfns[i], flags, p->now);
+            accepted++;
+        }
+        else if ( ops[i].status != -ESRCH && choose_refused(d->choose, gfns[i], p->now) &&
+                  !p->hv->ops->query_frames(p->hv, d->domid, gfns[i], 1, &state) && state == FRAME_EMPTY )
+            pages_set(d->pages, pages_find(d->pages, gfns[i]), PAGE_ABSENT, p->now);
+    }
+    return accepted;
+}
+
+void pageout_mark(struct paged *d, uint64_t gfn)
+{
+    const struct page *page = pages_find(d->pages, gfn);
+
+    if ( page && page->state == PAGE_RESIDENT )
+        nominate(d, &gfn, 1, PAGE_MARKER);
+}
+
+void pageout_sample(struct paged *d)
+{
+    uint64_t gfns[SAMPLES_A_SECOND];
+
+    if ( d->phase == PAGED_RUNNING && !d->failed )
+        nominate(d, gfns, choose_samples(d->choose, gfns, SAMPLES_A_SECOND), PAGE_SAMPLED);
+    choose_tick(d->choose, d->pager->now);
+}
+
+/* The page is out and its bytes are in the buffer, and there is room for them in the store. */
+static void keep(struct paged *d, uint64_t gfn, void *bytes)
+{
+    struct pager *p = d->pager;
+    int rc = store_put(d->store, gfn, bytes);
+
+    if ( rc == -EEXIST )
+    {
+        /* The guest gave this frame up once and the message was lost on the way: the old bytes are nobody's. */
+        store_forget(d->store, gfn);
+        rc = store_put(d->store, gfn, bytes);
+    }
+    if ( !rc )
+    {
+        choose_evicted(d->choose, gfn, p->now);
+        d->pages_now--;
+        d->statistics.paged_out++;
+        return;
+    }
+    log_message(LOG_ERR, LOG_DOMAIN(d->domid, d->name, "store-refused"),
+                "page %#" PRIx64 " could not be stored (%s) and goes back to the guest", gfn, strerror(-rc));
+    pagein_return(d, gfn, bytes);
+}
+
+/* Evicts up to max pages of those that waited untouched.  Returns how many went. */
+static unsigned int evict(struct paged *d, unsigned int max, bool all_ages)
+{
+    struct hypervisor_operation ops[STEP_PAGES];
+    uint64_t gfns[STEP_PAGES];
+    struct pager *p = d->pager;
+    unsigned int room = store_reserve(p->store, max), count, gone = 0;
+    int rc;
+
+    if ( !room )
+    {
+        if ( !p->store_full )
+            log_message(LOG_WARNING, LOG_HOST("store-full"),
+                        "there is no more room for pages: targets cannot be reached. Raise memory-limit or spill-limit, "
+                        "or make room in %s", p->settings->spill_directory);
+        p->store_full = true;
+        p->store_full_at = p->now;
+        return 0;
+    }
+    p->store_full = false;
+    count = choose_victims(d->choose, gfns, room, all_ages, p->now);
+    store_unreserve(p->store, room - count);
+    if ( !count )
+        return 0;
+
+    for ( unsigned int i = 0; i < count; i++ )
+        ops[i] = (struct hypervisor_operation){
+            .call = PAGING_EVICT, .domid = d->domid, .gfn = gfns[i],
+            .data = (char *)p->step_buffer + (size_t)i * HYPERVISOR_PAGE_SIZE,
+        };
+    rc = p->hv->ops->submit(p->hv, ops, count);
+    for ( unsigned int i = 0; i < count; i++ )
+    {
+        if ( !rc && !ops[i].status )
+        {
+            keep(d, gfns[i], ops[i].data);
+            gone++;
+        }
+        else
+        {
+            /* Touched meanwhile (an event says so), or mapped by dom0: it stays nominated and waits its turn again. */
+            store_unreserve(p->store, 1);
+            choose_put_back(d->choose, gfns[i], p->now);
+        }
+    }
+    return gone;
+}
+
+/* A device model keeps parts of the guest mapped, which pins them.  It may not listen; then they stay. */
+static void ask_for_mappings(struct paged *d)
+{
+    struct pager *p = d->pager;
+    char path[96], state[16];
+
+    if ( p->now - d->last_flush < FLUSH_CACHE_MS )
+        return;
+    d->last_flush = p->now;
+    snprintf(path, sizeof(path), "/local/domain/0/device-model/%u/state", d->domid);
+    if ( p->hv->ops->read_key(p->hv, path, state, sizeof(state)) < 0 )
+        return;
+    snprintf(path, sizeof(path), "/local/domain/0/device-model/%u/command", d->domid);
+    p->hv->ops->write_key(p->hv, path, "flush-cache");
+}
+
+static uint64_t excess(const struct paged *d)
+{
+    int64_t more = d->target == TARGET_NONE ? 0 : d->pages_now - (int64_t)d->target;
+
+    if ( d->pager->memory_short && more < MEMORY_SHORT_PAGES )
+        more = MEMORY_SHORT_PAGES;
+    return more > 0 ? more : 0;
+}
+
+static bool nominate_more(struct paged *d, uint64_t need)
+{
+    uint64_t gfns[NOMINATE_PAGES];
+    uint64_t resident = pages_count(d->pages, PAGE_RESIDENT);
+    uint64_t queued = pages_count(d->pages, PAGE_NOMINATED);
+    uint64_t wanted = need + resident / QUEUE_SHARE + QUEUE_LEAST;
+    unsigned int count;
+
+    if ( queued >= wanted || !resident )
+        return false;
+    count = wanted - queued < NOMINATE_PAGES ? wanted - queued : NOMINATE_PAGES;
+    count = choose_nominees(d->choose, gfns, count);
+    return nominate(d, gfns, count, 0) > 0;
+}
+
+static bool step_out(struct paged *d)
+{
+    struct pager *p = d->pager;
+    uint64_t need = excess(d);
+    unsigned int step = p->now - d->last_fault < BUSY_MS ? STEP_PAGES_BUSY : STEP_PAGES;
+    unsigned int gone = 0;
+    bool nominated;
+
+    if ( !need || (p->store_full && p->now - p->store_full_at < STORE_RETRY_MS) )
+        return false;
+    if ( need < EXCESS_BATCH && p->now - d->last_evict < EXCESS_WAIT_MS )
+        return false;
+    nominated = nominate_more(d, need);
+    gone = evict(d, need < step ? need : step, false);
+    if ( gone )
+    {
+        d->last_evict = p->now;
+        choose_set_pressed(d->choose, false);
+    }
+    else if ( !nominated && !p->store_full )
+    {
+        choose_set_pressed(d->choose, true);
+        ask_for_mappings(d);
+    }
+    return gone || nominated;
+}
+
+static bool step_in(struct paged *d, uint64_t wanted)
+{
+    if ( !store_count(d->store) )
+        return false;
+    return pagein_bring(d, wanted < STEP_PAGES_BUSY ? wanted : STEP_PAGES_BUSY) > 0;
+}
+
+/*
+ * Gives nominations back.  A stock hypervisor has no call for that: what can be evicted is, and comes back in with the
+ * rest; what dom0 has mapped cannot be, and is touched on the guest's behalf.
+ */
+static bool release_step(struct paged *d)
+{
+    struct pager *p = d->pager;
+
+    if ( !pages_count(d->pages, PAGE_NOMINATED) )
+        return false;
+    if ( evict(d, STEP_PAGES_BUSY, true) )
+        return true;
+    for ( unsigned int asked = 0; asked < RELEASE_PAGES; d->release_from++ )
+    {
+        const struct page *page = pages_next(d->pages, &d->release_from);
+        struct hypervisor_operation touch = { .call = PAGING_RELEASE, .domid = d->domid };
+
+        if ( !page )
+        {
+            d->release_from = 0;
+            break;
+        }
+        if ( page->state != PAGE_NOMINATED )
+            continue;
+        touch.gfn = d->release_from;
+        if ( p->hv->ops->submit(p->hv, &touch, 1) )
+            break;
+        asked++;
+        if ( touch.status == -ENOENT )
+            choose_touched(d->choose, touch.gfn, p->now);
+    }
+    pagein_serve(d);
+    return true;
+}
+
+bool pageout_step(struct paged *d)
+{
+    if ( d->phase == PAGED_GONE )
+        return false;
+    if ( d->phase == PAGED_LEAVING )
+        return step_in(d, STEP_PAGES_BUSY) || (!store_count(d->store) && release_step(d));
+    if ( d->failed )
+        return false;
+    if ( paged_scan_step(d) )
+        return true;
+    paged_refresh(d, INFO_AGE_MS);
+    if ( d->target == TARGET_NONE || d->pages_now + SLACK_PAGES < (int64_t)d->target )
+        return step_in(d, d->target == TARGET_NONE ? STEP_PAGES_BUSY : d->target - d->pages_now);
+    return step_out(d);
+}

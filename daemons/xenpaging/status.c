@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The status file: everything the pager counts, as JSON, for memeventctl and for programs.
+ * Written anew once a second and put in place whole.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+
+#include "paged.h"
+
+static void add_number(struct json_object *object, const char *name, uint64_t value)
+{
+    json_object_object_add(object, name, json_object_new_uint64(value));
+}
+
+static struct json_object *describe_counts(const struct store_counts *counts)
+{
+    struct json_object *object = json_object_new_object();
+
+    add_number(object, "pages", counts->pages);
+    add_number(object, "same_filled", counts->same_filled);
+    add_number(object, "lz4", counts->lz4);
+    add_number(object, "uncompressed", counts->raw);
+    add_number(object, "in_file", counts->in_file);
+    add_number(object, "memory_bytes", counts->pool_bytes);
+    return object;
+}
+
+static struct json_object *describe_choice(const struct paged *d)
+{
+    struct json_object *object = json_object_new_object();
+    struct json_object *ages = json_object_new_array();
+    struct choose_statistics s;
+
+    choose_get_statistics(d->choose, d->pager->now, &s);
+    add_number(object, "nominated", s.nominated);
+    add_number(object, "refused", s.refused);
+    add_number(object, "second_chances", s.touched);
+    add_number(object, "working_set_pages", s.working_set_pages);
+    add_number(object, "working_set_samples", s.samples);
+    for ( unsigned int i = 0; i < CHOOSE_AGES; i++ )
+    {
+        struct json_object *age = json_object_new_object();
+
+        if ( i < CHOOSE_AGES - 1 )
+            add_number(age, "untouched_less_than_seconds", choose_age_seconds[i]);
+        add_number(age, "pages", s.cold_pages[i]);
+        json_object_array_add(ages, age);
+    }
+    json_object_object_add(object, "cold_ages", ages);
+    return object;
+}
+
+static struct json_object *describe_channel(const struct paged *d)
+{
+    struct json_object *object = json_object_new_object();
+    struct memevent_statistics s;
+
+    memevent_get_statistics(d->channel, &s);
+    json_object_object_add(object, "transport", json_object_new_string(memevent_get_transport(d->channel)));
+    add_number(object, "received", s.received);
+    add_number(object, "answered", s.answered);
+    add_number(object, "refused", s.refused);
+    add_number(object, "malformed", s.malformed);
+    add_number(object, "notifications", s.notifications);
+    add_number(object, "wakeups", s.wakeups);
+    add_number(object, "outstanding", s.outstanding);
+    return object;
+}
+
+static struct json_object *describe_service(const struct paged *d)
+{
+    struct json_object *object = json_object_new_object();
+
+    add_number(object, "count", d->service.count);
+    add_number(object, "p50_nanoseconds", latency_quantile(&d->service, 500));
+    add_number(object, "p99_nanoseconds", latency_quantile(&d->service, 990));
+    add_number(object, "longest_nanoseconds", d->service.longest);
+    return object;
+}
+
+static struct json_object *describe_domain(const struct paged *d)
+{
+    static const char *const phases[] = { "paging", "bringing everything in", "gone" };
+    struct json_object *object = json_object_new_object();
+    struct json_object *prefetch = json_object_new_object();
+    struct store_counts counts;
+
+    store_domain_get_counts(d->store, &counts);
+    add_number(object, "domid", d->domid);
+    json_object_object_add(object, "name", json_object_new_string(d->name));
+    json_object_object_add(object, "state", json_object_new_string(d->failed ? "failed: paused" : phases[d->phase]));
+    if ( d->target != TARGET_NONE )
+        add_number(object, "target_pages", d->target);
+    add_number(object, "resident_pages", d->info.pages);
+    add_number(object, "out_pages", counts.pages);
+    add_number(object, "nominated_pages", pages_count(d->pages, PAGE_NOMINATED));
+    add_number(object, "faults", d->statistics.faults);
+    add_number(object, "paged_in", d->statistics.paged_in);
+    add_number(object, "paged_out", d->statistics.paged_out);
+    add_number(object, "dropped", d->statistics.dropped);
+    add_number(object, "waited_for_host_memory", d->statistics.no_memory);
+    add_number(prefetch, "pages", d->statistics.prefetched);
+    add_number(prefetch, "windows", d->streams.statistics.windows);
+    add_number(prefetch, "windows_used", d->streams.statistics.windows_used);
+    json_object_object_add(object, "prefetch", prefetch);
+    json_object_object_add(object, "fault_service", describe_service(d));
+    json_object_object_add(object, "choice", describe_choice(d));
+    json_object_object_add(object, "channel", describe_channel(d));
+    json_object_object_add(object, "store", describe_counts(&counts));
+    return object;
+}
+
+static struct json_object *describe_store(const struct store *store)
+{
+    struct store_statistics s;
+    struct json_object *object;
+
+    store_get_statistics(store, &s);
+    object = describe_counts(&s.now);
+    add_number(object, "memory_limit_bytes", s.ram_limit);
+    add_number(object, "memory_allocated_bytes", s.ram_allocated);
+    add_number(object, "index_bytes", s.index_bytes);
+    add_number(object, "file_limit_bytes", s.file_limit);
+    add_number(object, "file_allocated_bytes", s.file_allocated);
+    add_number(object, "file_retired_bytes", s.file_retired_bytes);
+    add_number(object, "file_reads", s.reads);
+    add_number(object, "file_writes", s.writes);
+    add_number(object, "read_errors", s.read_errors);
+    add_number(object, "write_errors", s.write_errors);
+    add_number(object, "checksum_errors", s.checksum_errors);
+    add_number(object, "damaged", s.damaged);
+    add_number(object, "full", s.full);
+    json_object_object_add(object, "has_file", json_object_new_boolean(s.has_file));
+    json_object_object_add(object, "direct_io", json_object_new_boolean(s.direct));
+    json_object_object_add(object, "io_uring", json_object_new_boolean(s.uring));
+    json_object_object_add(object, "file_full", json_object_new_boolean(s.file_full));
+    json_object_object_add(object, "file_retired", json_object_new_boolean(s.file_retired));
+    return object;
+}
+
+static struct json_object *describe_hypervisor(struct hypervisor *hv)
+{
+    struct json_object *object = json_object_new_object();
+    struct hypervisor_counts counts;
+
+    hv->ops->get_counts(hv, &counts);
+    json_object_object_add(object, "backend", json_object_new_string(hv->ops->name));
+    add_number(object, "hypercalls", counts.hypercalls);
+    add_number(object, "operations", counts.operations);
+    add_number(object, "system_calls", counts.system_calls);
+    return object;
+}
+
+static int write_whole(const char *path, const char *text)
+{
+    char made[4224];
+    size_t length = strlen(text);
+    int fd, rc = 0;
+
+    snprintf(made, sizeof(made), "%s.new", path);
+    fd = open(made, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if ( fd < 0 )
+        return -errno;
+    if ( write(fd, text, length) != (ssize_t)length )
+        rc = errno ? -errno : -ENOSPC;
+    if ( close(fd) && !rc )
+        rc = -errno;
+    if ( !rc && rename(made, path) )
+        rc = -errno;
+    if ( rc )
+        unlink(made);
+    return rc;
+}
+
+int status_write(struct pager *p)
+{
+    struct json_object *root = json_object_new_object();
+    struct json_object *domains = json_object_new_array();
+    char path[4200];
+    int rc;
+
+    add_number(root, "version", 1);
+    add_number(root, "pid", getpid());
+    json_object_object_add(root, "stopping", json_object_new_boolean(p->stopping));
+    json_object_object_add(root, "host_memory_short", json_object_new_boolean(p->memory_short));
+    json_object_object_add(root, "store_full", json_object_new_boolean(p->store_full));
+    json_object_object_add(root, "hypervisor", describe_hypervisor(p->hv));
+    json_object_object_add(root, "store", describe_store(p->store));
+    for ( const struct paged *d = p->first; d; d = d->next )
+        json_object_array_add(domains, describe_domain(d));
+    json_object_object_add(root, "domains", domains);
+
+    snprintf(path, sizeof(path), "%s/%s.json", p->settings->run_directory, p->status_name);
+    rc = write_whole(path, json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY));
+    json_object_put(root);
+    return rc;
+}
