@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A peer that writes what it likes into the ring's page, whenever it likes, against libmemevent.
+ *
+ * The input is a program: a byte each for an operation and its argument, and bytes for the page.  The target
+ * asks of the library what must hold whatever the page says: no access out of bounds (the
+ * sanitizers), bounds kept, counters that add up, ids that are new, answers refused rightly, a
+ * notification for each flush that had something, a broken ring that stays broken.
+ *
+ *   clang -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -Ilib -I. tests/fuzz/fuzz-ring.c \
+ *       lib/memevent/{memevent,outstanding,ring-vm-event}.c -o fuzz-ring && ./fuzz-ring tests/fuzz/corpus/ring
+ *
+ * Built with -DFUZZ_REPLAY it has a main() that runs each file of a directory once: that of FUZZ_CORPUS, or
+ * the corpus in the tree.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memevent/channel.h"
+#include "memevent/ring-vm-event.h"
+
+#ifndef __XEN_TOOLS__
+#define __XEN_TOOLS__ 1
+#endif
+#include <xen/vm_event.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define SLOTS 8
+
+/* Enough for every slot to be used often; more tells nothing new. */
+#define STEPS_MAX 512
+#define IDS_MAX   STEPS_MAX
+
+enum step {
+    STEP_WRITE,       /* offset (2), length (1), bytes */
+    STEP_INDEX,       /* req_prod := 4 bytes */
+    STEP_ADVANCE,     /* req_prod += argument, within the bounds if it is below the slots */
+    STEP_REQUEST,     /* a request with some fields from the input, and req_prod + 1 */
+    STEP_NEXT,
+    STEP_DRAIN,
+    STEP_ANSWER,      /* an id that was given out */
+    STEP_FORGE,       /* an id from the input (8) */
+    STEP_FLUSH,
+    STEP_ARM,
+    STEP_FAIL_NOTIFY, /* the next notifications fail, or not */
+    STEPS
+};
+
+struct peer {
+    struct hypervisor hv;
+    struct hypervisor_ring ring;
+    uint64_t page[HYPERVISOR_PAGE_SIZE / sizeof(uint64_t)];
+    unsigned int notified;
+    bool fails;
+};
+
+struct given {
+    uint64_t id;
+    bool answered;
+};
+
+struct input {
+    const uint8_t *data;
+    size_t size;
+};
+
+#define must(condition) \
+    do { \
+        if ( !(condition) ) \
+        { \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            abort(); \
+        } \
+    } while ( 0 )
+
+static int arm_ring(struct hypervisor *hv, struct hypervisor_ring *ring)
+{
+    (void)hv;
+    (void)ring;
+
+    return 0;
+}
+
+static int notify_ring(struct hypervisor *hv, struct hypervisor_ring *ring)
+{
+    struct peer *peer = (struct peer *)hv;
+
+    (void)ring;
+    if ( peer->fails )
+        return -EIO;
+    peer->notified++;
+
+    return 0;
+}
+
+static void detach_ring(struct hypervisor *hv, struct hypervisor_ring *ring)
+{
+    (void)hv;
+    (void)ring;
+}
+
+static const struct hypervisor_ops peer_ops = {
+    .name = "a hostile peer",
+    .detach_ring = detach_ring,
+    .arm_ring = arm_ring,
+    .notify_ring = notify_ring,
+};
+
+static uint64_t take(struct input *input, unsigned int bytes)
+{
+    uint64_t value = 0;
+
+    while ( bytes-- && input->size )
+    {
+        value = value << 8 | *input->data++;
+        input->size--;
+    }
+
+    return value;
+}
+
+static void write_page(struct peer *peer, struct input *input)
+{
+    size_t offset = take(input, 2) % HYPERVISOR_PAGE_SIZE;
+    size_t length = take(input, 1);
+
+    if ( length > input->size )
+        length = input->size;
+    if ( length > HYPERVISOR_PAGE_SIZE - offset )
+        length = HYPERVISOR_PAGE_SIZE - offset;
+    memcpy((uint8_t *)peer->page + offset, input->data, length);
+    input->data += length;
+    input->size -= length;
+}
+
+static void put_request(vm_event_sring_t *shared, struct input *input)
+{
+    uint8_t oddity = take(input, 1);
+    vm_event_request_t request = {
+        .version = oddity & 1 ? take(input, 1) : VM_EVENT_INTERFACE_VERSION,
+        .reason = oddity & 2 ? take(input, 4) : VM_EVENT_REASON_MEM_PAGING,
+        .flags = oddity & 4 ? take(input, 4) : VM_EVENT_FLAG_VCPU_PAUSED,
+        .vcpu_id = take(input, 1),
+        .u.mem_paging = {
+            .gfn = take(input, 2),
+            .flags = oddity & 8 ? take(input, 4) : oddity >> 4 & 3,
+        },
+    };
+
+    shared->ring[shared->req_prod % SLOTS].req = request;
+    shared->req_prod++;
+}
+
+static void check_counters(struct memevent_channel *channel, struct peer *peer, uint64_t refused)
+{
+    struct memevent_statistics statistics;
+
+    memevent_get_statistics(channel, &statistics);
+    must(statistics.outstanding <= SLOTS);
+    must(statistics.outstanding_limit == SLOTS);
+    must(statistics.received == statistics.answered + statistics.outstanding);
+    must(statistics.refused == refused);
+    must(statistics.notifications == peer->notified);
+}
+
+/* What an event may look like, whatever the entry looked like. */
+static void check_event(const struct memevent_event *event, const struct given *given, unsigned int count)
+{
+    unsigned int i;
+
+    must(event->kind >= MEMEVENT_PAGING_POPULATE && event->kind <= MEMEVENT_PAGING_TOUCHED);
+    must(!(event->flags & ~(MEMEVENT_FLAG_VCPU_PAUSED | MEMEVENT_FLAG_FOREIGN | MEMEVENT_FLAG_EVICT_FAILS)));
+    must(!(event->flags & MEMEVENT_FLAG_EVICT_FAILS) || event->kind == MEMEVENT_PAGING_DROP);
+    must(event->id != 0);
+    for ( i = 0; i < count; i++ )
+        must(given[i].id != event->id);
+}
+
+static void run(struct memevent_channel *channel, struct peer *peer, uint32_t start, struct input *input)
+{
+    vm_event_sring_t *shared = (vm_event_sring_t *)peer->page;
+    struct given given[IDS_MAX], *one;
+    struct memevent_statistics statistics;
+    struct memevent_event event;
+    unsigned int count = 0, step, i, before;
+    uint64_t refused = 0, id;
+    bool broken = false, staged = false, owed = false, failed = false;
+    int rc;
+
+    for ( step = 0; step < STEPS_MAX && input->size; step++ )
+    {
+        before = peer->notified;
+        switch ( (enum step)(take(input, 1) % STEPS) )
+        {
+        case STEP_WRITE:
+            write_page(peer, input);
+            break;
+
+        case STEP_INDEX:
+            shared->req_prod = take(input, 4);
+            break;
+
+        case STEP_ADVANCE:
+            shared->req_prod += take(input, 1);
+            break;
+
+        case STEP_REQUEST:
+            put_request(shared, input);
+            break;
+
+        case STEP_NEXT:
+        case STEP_DRAIN:
+            /* Peeking and taking see the same, as nobody else writes meanwhile; malformed ones can be all there is. */
+            for ( i = 0; i <= SLOTS && count < IDS_MAX; i++ )
+            {
+                bool seen = memevent_peek(channel) == 1;
+
+                rc = memevent_next(channel, &event);
+                must(rc == 1 || rc == 0 || rc == -EBADMSG);
+                must(!broken || rc == -EBADMSG);
+                must(seen || broken || rc == 0);
+                broken = rc == -EBADMSG;
+                if ( rc != 1 )
+                    break;
+                check_event(&event, given, count);
+                given[count++] = (struct given){ .id = event.id };
+            }
+            must(peer->notified - before <= i + 1);
+            break;
+
+        case STEP_ANSWER:
+            if ( !count )
+                break;
+            one = &given[take(input, 1) % count];
+            rc = memevent_answer(channel, one->id);
+            must(rc == (one->answered ? -EALREADY : 0));
+            refused += one->answered;
+            staged = staged || !one->answered;
+            one->answered = true;
+            break;
+
+        case STEP_FORGE:
+            id = take(input, 8);
+            for ( i = 0; i < count && given[i].id != id; i++ )
+                continue;
+            if ( i < count )
+                break;
+            must(memevent_answer(channel, id) < 0);
+            refused++;
+            break;
+
+        case STEP_FLUSH:
+            rc = memevent_flush(channel);
+            must(rc == 0 || (peer->fails && rc == -EIO));
+            must(peer->notified - before <= 1);
+            owed = owed || staged;
+            must(peer->fails || !owed || peer->notified == before + 1);
+            must(owed || failed || peer->notified == before);
+            /* Each entry that was taken has one response; only now it is sure that the page was not written since. */
+            memevent_get_statistics(channel, &statistics);
+            must(!staged || shared->rsp_prod - start == statistics.answered + statistics.malformed);
+            staged = false;
+            break;
+
+        case STEP_ARM:
+            rc = memevent_arm(channel);
+            must(rc == 0 || rc == 1 || rc == -EBADMSG || (peer->fails && rc == -EIO));
+            must(!broken || rc < 0);
+            must(rc != 0 || memevent_peek(channel) == 0);
+            break;
+
+        case STEP_FAIL_NOTIFY:
+            peer->fails = !peer->fails;
+            failed = true;
+            break;
+
+        case STEPS:
+            break;
+        }
+        /* Whoever made the notification made it for all that was published. */
+        owed = owed && peer->notified == before;
+        check_counters(channel, peer, refused);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input input = { .data = data, .size = size };
+    struct memevent_channel *channel;
+    struct transport *transport;
+    struct peer *peer;
+    uint32_t start;
+
+    peer = calloc(1, sizeof(*peer));
+    must(peer);
+    peer->hv.ops = &peer_ops;
+    peer->ring.page = peer->page;
+    peer->ring.size = sizeof(peer->page);
+    peer->ring.fd = -1;
+
+    start = (uint32_t)(int8_t)take(&input, 1);
+    must(ring_vm_event_open(peer->ring.page, peer->ring.size, start, &transport) == 0);
+    must(channel_open(&peer->hv, &peer->ring, transport, &channel) == 0);
+    run(channel, peer, start, &input);
+    memevent_detach(channel);
+    free(peer);
+
+    return 0;
+}
+
+#ifdef FUZZ_REPLAY
+#include <dirent.h>
+
+#define INPUT_MAX 65536
+
+int main(void)
+{
+    static uint8_t data[INPUT_MAX];
+    const char *corpus = getenv("FUZZ_CORPUS"), *source = getenv("srcdir");
+    char directory[4096], path[8192];
+    struct dirent *entry;
+    unsigned int count = 0;
+    size_t size;
+    FILE *file;
+    DIR *dir;
+
+    if ( corpus )
+        snprintf(directory, sizeof(directory), "%s", corpus);
+    else
+        snprintf(directory, sizeof(directory), "%s/tests/fuzz/corpus/ring", source ? source : ".");
+
+    dir = opendir(directory);
+    if ( !dir )
+    {
+        perror(directory);
+        return 1;
+    }
+    while ( (entry = readdir(dir)) )
+    {
+        if ( entry->d_name[0] == '.' )
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+        file = fopen(path, "rb");
+        if ( !file )
+        {
+            perror(path);
+            return 1;
+        }
+        size = fread(data, 1, sizeof(data), file);
+        fclose(file);
+        LLVMFuzzerTestOneInput(data, size);
+        count++;
+    }
+    closedir(dir);
+
+    printf("%u inputs replayed from %s\n", count, directory);
+
+    /* An empty corpus tests nothing. */
+    return count == 0;
+}
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One thread is Xen and its guest, one takes events, three answer them, the main one reads statistics.  Meant
+ * for ThreadSanitizer as much as for what it asserts: Xen's thread and the others meet in the shared
+ * page only, so that an index without its barrier is a race.
+ *
+ * Xen's thread looks at responses only after a notification, and the thread that takes events sleeps as
+ * soon as it may: a notification or a wake-up that gets lost stops the test.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "fake-xen.h"
+
+#define REQUESTS  20000
+#define VCPUS     6
+#define ANSWERERS 3
+
+/* No limit of speed: only what tells a lost wake-up from a slow machine. */
+#define STUCK_SECONDS 60
+
+static struct fake_xen xen;
+static struct memevent_channel *channel;
+static unsigned int malformed, finished;
+
+/* Events on their way from the thread that takes them to those that answer. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t filled;
+    struct memevent_event events[FAKE_XEN_SLOTS];
+    unsigned int count;
+    bool closed;
+} queue = { .lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER };
+
+/* cmocka's assertions belong to its own thread. */
+#define check(condition) \
+    do { \
+        if ( !(condition) ) \
+        { \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            abort(); \
+        } \
+    } while ( 0 )
+
+static uint64_t draw(uint64_t *random)
+{
+    *random ^= *random << 13;
+    *random ^= *random >> 7;
+    *random ^= *random << 17;
+
+    return *random >> 16;
+}
+
+/* One guest access: by a vCPU that runs.  True: the request is on the ring. */
+static bool try_one(uint64_t *random, unsigned int number)
+{
+    uint32_t vcpu = draw(random) % VCPUS;
+    vm_event_request_t request;
+    vm_event_response_t expected;
+
+    if ( fake_xen_paused(&xen, vcpu) )
+        return false;
+
+    switch ( draw(random) % 16 )
+    {
+    case 0:
+        return fake_xen_touch(&xen, vcpu, number, MEM_PAGING_DROP_PAGE) == 0;
+    case 1:
+        request = fake_xen_request(vcpu, number, 0);
+        request.version = 8;
+        expected = (vm_event_response_t){
+            .version = VM_EVENT_INTERFACE_VERSION, .flags = request.flags, .vcpu_id = vcpu,
+        };
+        if ( fake_xen_put(&xen, &request, &expected) )
+            return false;
+        malformed++;
+        return true;
+    default:
+        return fake_xen_touch(&xen, vcpu, number, 0) == 0;
+    }
+}
+
+static void *run_xen(void *unused)
+{
+    uint64_t random = 88172645463325252u;
+    unsigned int put = 0, seen = 0, now;
+    time_t since = time(NULL);
+
+    while ( put < REQUESTS || fake_xen_free_slots(&xen) != FAKE_XEN_SLOTS )
+    {
+        if ( put < REQUESTS && try_one(&random, put) )
+        {
+            put++;
+            since = time(NULL);
+        }
+
+        /* Relaxed: it tells that there is something, and orders nothing. */
+        now = __atomic_load_n(&xen.notifications, __ATOMIC_RELAXED);
+        if ( now != seen )
+        {
+            seen = now;
+            fake_xen_resume(&xen);
+            since = time(NULL);
+        }
+        else
+            sched_yield();
+
+        check(time(NULL) - since < STUCK_SECONDS);
+    }
+
+    __atomic_store_n(&finished, 1, __ATOMIC_RELAXED);
+    /* Wakes the thread that takes events, for the last time. */
+    check(fake_xen_touch(&xen, 0, REQUESTS, MEM_PAGING_DROP_PAGE) == 0);
+
+    return unused;
+}
+
+static void *run_taker(void *unused)
+{
+    struct pollfd fd = { .fd = memevent_fd(channel), .events = POLLIN };
+    struct memevent_event event;
+    bool last = false;
+    int rc;
+
+    while ( !last )
+    {
+        rc = memevent_next(channel, &event);
+        check(rc >= 0);
+        if ( rc == 0 )
+        {
+            rc = memevent_arm(channel);
+            check(rc >= 0);
+            if ( rc == 0 )
+                check(poll(&fd, 1, STUCK_SECONDS * 1000) == 1);
+            continue;
+        }
+
+        last = event.gfn == REQUESTS;
+        check(event.kind == MEMEVENT_PAGING_DROP || event.flags == MEMEVENT_FLAG_VCPU_PAUSED);
+
+        pthread_mutex_lock(&queue.lock);
+        check(queue.count < FAKE_XEN_SLOTS);
+        queue.events[queue.count++] = event;
+        queue.closed = last;
+        pthread_cond_broadcast(&queue.filled);
+        pthread_mutex_unlock(&queue.lock);
+    }
+
+    return unused;
+}
+
+/* Takes the newest, so that answers overtake each other; flushes at the latest before it waits. */
+static bool pop(uint64_t *random, bool *owes, struct memevent_event *event)
+{
+    bool got;
+
+    pthread_mutex_lock(&queue.lock);
+    while ( !queue.count && !queue.closed )
+    {
+        if ( *owes )
+        {
+            pthread_mutex_unlock(&queue.lock);
+            check(memevent_flush(channel) == 0);
+            *owes = false;
+            pthread_mutex_lock(&queue.lock);
+            continue;
+        }
+        pthread_cond_wait(&queue.filled, &queue.lock);
+    }
+    got = queue.count > 0;
+    if ( got )
+    {
+        unsigned int i = draw(random) % queue.count;
+
+        *event = queue.events[i];
+        queue.events[i] = queue.events[--queue.count];
+    }
+    pthread_mutex_unlock(&queue.lock);
+
+    return got;
+}
+
+static void *run_answerer(void *seed)
+{
+    uint64_t random = (uintptr_t)seed;
+    struct memevent_event event;
+    bool owes = false;
+
+    while ( pop(&random, &owes, &event) )
+    {
+        if ( draw(&random) % 8 == 0 )
+            sched_yield();
+        check(memevent_answer(channel, event.id) == 0);
+        owes = true;
+        if ( draw(&random) % 8 == 0 )
+            check(memevent_answer(channel, event.id) == -EALREADY);
+        if ( draw(&random) % 2 )
+        {
+            check(memevent_flush(channel) == 0);
+            owes = false;
+        }
+    }
+    check(memevent_flush(channel) == 0);
+
+    return NULL;
+}
+
+static void test_all_at_once(void **state)
+{
+    pthread_t threads[2 + ANSWERERS];
+    struct memevent_statistics statistics;
+    unsigned int i;
+
+    (void)state;
+
+    fake_xen_init(&xen);
+    xen.late_resume = true;
+    xen.start = 0u - REQUESTS / 2;
+    channel = fake_xen_attach(&xen);
+
+    assert_int_equal(pthread_create(&threads[0], NULL, run_taker, NULL), 0);
+    assert_int_equal(pthread_create(&threads[1], NULL, run_xen, NULL), 0);
+    for ( i = 0; i < ANSWERERS; i++ )
+        assert_int_equal(pthread_create(&threads[2 + i], NULL, run_answerer, (void *)(uintptr_t)(i + 1)), 0);
+
+    while ( !__atomic_load_n(&finished, __ATOMIC_RELAXED) )
+    {
+        const struct timespec pause = { .tv_nsec = 1000000 };
+
+        memevent_get_statistics(channel, &statistics);
+        assert_true(statistics.outstanding <= FAKE_XEN_SLOTS);
+        assert_int_equal(statistics.received, statistics.answered + statistics.outstanding);
+        nanosleep(&pause, NULL);
+    }
+    for ( i = 0; i < 2 + ANSWERERS; i++ )
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+
+    fake_xen_resume(&xen);
+    fake_xen_verify(&xen);
+    memevent_get_statistics(channel, &statistics);
+    assert_int_equal(statistics.malformed, malformed);
+    assert_int_equal(statistics.received + malformed, REQUESTS + 1);
+    assert_int_equal(statistics.answered, statistics.received);
+    assert_int_equal(statistics.notifications, xen.notifications);
+    assert_int_equal(xen.got, REQUESTS + 1);
+    assert_int_equal(fake_xen_free_slots(&xen), FAKE_XEN_SLOTS);
+    memevent_detach(channel);
+    fake_xen_finish(&xen);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_at_once),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
