@@ -164,8 +164,8 @@ static void kinds_look_as_they_should(void **state)
 static void program_is_understood(void **state)
 {
     char why[PROGRAM_WHY_MAX] = "";
+    const struct command *c;
     struct options o;
-    const struct command *c = o.program.commands;
 
     (void)state;
     assert_int_equal(options_parse(&o, "mem=64 seed=0x1f mix=zero:10,same:5,text:60,random:25 "
@@ -174,6 +174,7 @@ static void program_is_understood(void **state)
                                        "working=16,storm:30s,idle:500ms,call:7,flip:1:2,report,wait",
                                    why), 0);
     assert_string_equal(why, "");
+    c = o.program.commands;
     assert_int_equal(o.mem_mib, 64);
     assert_int_equal(o.pattern.seed, 0x1f);
     assert_int_equal(o.pattern.percent[PATTERN_SAME], 5);
