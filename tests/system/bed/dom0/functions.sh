@@ -124,3 +124,27 @@ guests_may_crash()
 {
     sh -c '. /usr/lib/xenhost/channel.sh; report guests-may-crash'
 }
+
+# guest_tell NAME LINE: types a line on the guest's console
+guest_tell()
+{
+    _tty=$(xenstore-read "/local/domain/$(guest_id "$1")/console/tty") || fail "guest $1 has no console"
+    echo "$2" > "$_tty"
+}
+
+# guest_ask NAME LINE PATTERN [SECONDS]: types a line, waits for a new line that matches, and prints it
+guest_ask()
+{
+    _before=$(grep -cE -e "$3" "$(guest_console "$1")")
+    guest_tell "$1" "$2"
+    wait_until "${4:-60}" guest_says_again "$1" "$3" "$_before" || {
+        tail -n 20 "$(guest_console "$1")" >&2
+        fail "guest $1 did not answer '$2' with '$3' within ${4:-60} s"
+    }
+    grep -E -e "$3" "$(guest_console "$1")" | tail -n 1
+}
+
+guest_says_again()
+{
+    [ "$(grep -cE -e "$2" "$(guest_console "$1")")" -gt "$3" ]
+}
