@@ -41,7 +41,7 @@ struct store_op {
     uint32_t record;
     uint32_t size;               /* WRITE: octets that the pool gains */
     bool retried;
-    bool dropped;                /* page forgotten meanwhile; the slot is ours to free */
+    bool dropped;                /* READ: page forgotten meanwhile; the slot is ours to free */
     uint16_t domid;              /* READ: what the bytes are verified with */
     uint64_t gfn;
     uint64_t sum;

@@ -51,25 +51,34 @@ void store_account(struct store *s, uint16_t domid, enum store_kind kind, int de
         account(&s->domain[domid]->counts, kind, delta, size);
 }
 
+/*
+ * The cell whose page was written, wherever it is by now; NULL if the page was forgotten meanwhile.  Its record may then
+ * be another page's, but a cell with this transfer's number in it cannot be, as long as the transfer is not ended.
+ */
+static struct store_cell *written_cell(struct store *s, const struct store_op *op, struct store_entry *entry)
+{
+    struct store_cell *cell;
+
+    if ( store_entry_get(s, op->record, entry) || (entry->kind != STORE_LZ4 && entry->kind != STORE_RAW) )
+        return NULL;
+    cell = store_ram_cell(&s->ram, entry->place, entry->length);
+    return cell && cell->flight == op->number ? cell : NULL;
+}
+
 /* A page that could not be written stays where it is, and is the first to be tried again. */
 static void write_failed(struct store *s, struct store_op *op)
 {
     struct store_entry entry;
-    struct store_cell *cell;
 
     s->statistics.write_errors++;
     store_file_retire(&s->file, op->slot);
-    if ( op->dropped || store_entry_get(s, op->record, &entry) )
-        return;
-    cell = store_ram_cell(&s->ram, entry.place, entry.length);
-    if ( cell && cell->flight == op->number )
+    if ( written_cell(s, op, &entry) )
         store_ram_list_oldest(&s->ram, entry.place);
 }
 
 static void write_finished(struct store *s, struct store_op *op)
 {
     struct store_entry entry, moved;
-    struct store_cell *cell;
     uint32_t size;
 
     if ( op->result )
@@ -78,8 +87,7 @@ static void write_finished(struct store *s, struct store_op *op)
         return;
     }
     s->statistics.writes++;
-    if ( op->dropped || store_entry_get(s, op->record, &entry) || (entry.kind != STORE_LZ4 && entry.kind != STORE_RAW) ||
-         !(cell = store_ram_cell(&s->ram, entry.place, entry.length)) || cell->flight != op->number )
+    if ( !written_cell(s, op, &entry) )
     {
         store_file_give(&s->file, op->slot);
         return;
@@ -219,7 +227,7 @@ static uint64_t pending(const struct store *s)
 
     if ( s->io.in_flight[STORE_OP_WRITE] )
         for ( unsigned int i = 0; i < STORE_WRITES_MAX; i++ )
-            if ( s->io.op[i].busy && !s->io.op[i].dropped )
+            if ( s->io.op[i].busy )
                 bytes += s->io.op[i].size;
     return bytes;
 }
@@ -301,13 +309,6 @@ int store_spill_read(struct store *s, const struct store_entry *entry, void *pag
     rc = op->result;
     store_io_end(&s->io, op);
     return rc;
-}
-
-void store_spill_cancel(struct store *s, uint32_t flight, uint32_t record)
-{
-    /* The number comes from the memfd, so it is believed only if the transfer agrees. */
-    if ( flight && flight <= STORE_WRITES_MAX && s->io.op[flight - 1].busy && s->io.op[flight - 1].record == record )
-        s->io.op[flight - 1].dropped = true;
 }
 
 int store_reap(struct store *s, store_done_fn *done, void *arg)

@@ -50,7 +50,4 @@ bool store_spill_wait(struct store *s);
 int store_spill_read(struct store *s, const struct store_entry *entry, void *page, void *cookie);
 void store_spill_forget(struct store *s, uint64_t slot);
 
-/* The page of a cell in flight is forgotten. */
-void store_spill_cancel(struct store *s, uint32_t flight, uint32_t record);
-
 #endif

@@ -170,9 +170,6 @@ unsigned int store_reserve(struct store *s, unsigned int n)
         while ( !available(s) && store_spill_wait(s) )
             store_ram_populate(&s->ram, s->reserved + n);
     }
-    /* Reads that have finished on the way are reported by store_reap, whose event has been used up. */
-    if ( s->read.first )
-        store_io_kick(&s->io);
     if ( n > available(s) )
         n = available(s);
     if ( n < want )
@@ -322,7 +319,6 @@ static void forget_bytes(struct store *s, uint32_t record, const struct store_en
             break;
         }
         size = store_ram_cell_size(&s->ram, entry->place);
-        store_spill_cancel(s, cell->flight, record);
         store_ram_unlist(&s->ram, entry->place, STORE_FLIGHT_UNLISTED);
         store_ram_free(&s->ram, entry->place);
         break;
@@ -378,6 +374,7 @@ void store_get_statistics(const struct store *s, struct store_statistics *out)
     out->index_bytes = store_index_allocated(&s->index);
     out->file_limit = s->file.limit * STORE_PAGE_SIZE;
     out->file_allocated = s->file.slots * STORE_PAGE_SIZE;
+    out->file_used = (s->file.slots - s->file.free - s->file.lost) * STORE_PAGE_SIZE;
     out->file_retired_bytes = s->file.lost * STORE_PAGE_SIZE;
     out->submits = s->io.submits;
     out->damaged += s->ram.damaged + s->index.damaged;

@@ -76,7 +76,8 @@ struct store_statistics {
     uint64_t index_bytes;        /* bytes of memory the records and directories hold now */
     uint64_t file_limit;         /* bytes the file may grow to */
     uint64_t file_allocated;     /* bytes of disk it holds now */
-    uint64_t file_retired_bytes; /* of these, not used again after a failed write */
+    uint64_t file_used;          /* of these, with a page in them, or on its way to or from them */
+    uint64_t file_retired_bytes; /* of file_allocated, not used again after a failed write */
 
     /* Since store_open. */
     uint64_t puts;

@@ -71,6 +71,14 @@ static void finish(unsigned int n)
     }
 }
 
+static uint64_t file_used(void)
+{
+    struct store_statistics st;
+
+    store_get_statistics(store, &st);
+    return st.file_used / STORE_PAGE_SIZE;
+}
+
 /* Enough new pages to use every slot that is free, so that a slot freed too early is written over. */
 static void churn(struct store_domain *d)
 {
@@ -99,10 +107,15 @@ static void test_too_many(void **state)
 
 static void test_forgotten_in_flight(void **state)
 {
+    uint64_t used;
+
     (void)state;
     begin(100);
+    used = file_used();
     for ( unsigned int i = 0; i < 100; i++ )
         assert_int_equal(store_forget(domain, i), 0);
+    /* Whether or not the disk is done: until we have seen it, the slots are not free. */
+    assert_int_equal(file_used(), used);
     churn(domain);
     finish(100);
     for ( unsigned int i = 0; i < 100; i++ )
@@ -155,11 +168,13 @@ static void test_domain_closed_while_writing(void **state)
 static void test_same_page_twice(void **state)
 {
     unsigned char expected[STORE_PAGE_SIZE];
+    uint64_t used = file_used();
 
     (void)state;
     for ( unsigned int i = 0; i < 10; i++ )
         assert_int_equal(store_get(domain, 7, pages[i], &results[i]), 1);
     assert_int_equal(store_forget(domain, 7), 0);
+    assert_int_equal(file_used(), used);
     churn(domain);
     test_page(expected, TEST_RANDOM, 7);
     while ( done_count() < 10 )
@@ -169,6 +184,41 @@ static void test_same_page_twice(void **state)
         assert_int_equal(results[i].result, 0);
         assert_memory_equal(pages[i], expected, STORE_PAGE_SIZE);
     }
+}
+
+/* All slots are accounted for when all is quiet. */
+static void test_slots_come_back(void **state)
+{
+    struct store_statistics st;
+
+    (void)state;
+    for ( unsigned int round = 0; round < 10; round++ )
+    {
+        unsigned int again = round % 2;
+
+        memset(results, 0, sizeof(results));
+        begin(50);
+        for ( unsigned int i = 0; again && i < 50; i++ )
+            assert_int_equal(store_get(domain, i, pages[50 + i], &results[50 + i]), 1);
+        for ( unsigned int i = 0; i < 50; i++ )
+            assert_int_equal(store_forget(domain, i), 0);
+        while ( done_count() < 50 * (1 + again) )
+            assert_true(test_reap(store));
+        for ( unsigned int i = 0; i < 50; i++ )
+            test_put(store, domain, i, TEST_RANDOM, i);
+        churn(domain);
+        for ( uint64_t gfn = 100000; store_next(domain, &gfn); )
+            assert_int_equal(store_forget(domain, gfn), 0);
+    }
+    /* What is still being written has a slot and is in memory as well. */
+    for ( unsigned int i = 0; i < 100; i++ )
+    {
+        store_get_statistics(store, &st);
+        if ( st.file_used == st.now.in_file * STORE_PAGE_SIZE )
+            return;
+        assert_true(test_reap(store));
+    }
+    fail();
 }
 
 static void test_unaligned_page_is_refused(void **state)
@@ -234,6 +284,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_domain_closed_in_flight, setup, teardown),
         cmocka_unit_test_setup_teardown(test_domain_closed_while_writing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_same_page_twice, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_slots_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unaligned_page_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_store_closed_in_flight, setup, teardown),
         cmocka_unit_test_setup_teardown(test_next_from_the_callback, setup, teardown),

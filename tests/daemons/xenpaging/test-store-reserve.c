@@ -162,6 +162,41 @@ static void test_promise_is_kept_by_any_content(void **state)
     }
 }
 
+/*
+ * Exactly one segment's worth of one class is free, in crumbs, and all of it is promised as whole pages.  A page of that
+ * class must then not take the cell that would fit it best.
+ */
+static void test_promise_outranks_fit(void **state)
+{
+    (void)state;
+    for ( unsigned int random = 100; random < STORE_PAGE_SIZE - 400; random += 300 )
+    {
+        struct store_domain *d;
+        struct store *s = open_store(STORE_RAM_MIN, 0, &d);
+        unsigned char page[STORE_PAGE_SIZE];
+        uint64_t seed = random, n = 0, forgotten = 0;
+        unsigned int got;
+
+        memset(page, 0, sizeof(page));
+        for ( unsigned int i = 0; i < random; i++ )
+            page[i] = test_random(&seed);
+        for ( ; store_reserve(s, 1); n++ )
+            assert_int_equal(store_put(d, n, page), 0);
+        /* The oldest, in the class: the last pages went where there was room, in cells too large. */
+        for ( ; !(got = store_reserve(s, 100)); forgotten += 3 )
+            assert_int_equal(store_forget(d, forgotten), 0);
+        assert_int_equal(got, 15);
+        assert_int_equal(store_put(d, n, page), 0);
+        for ( uint64_t i = 1; i < got; i++ )
+        {
+            test_page(page, TEST_RANDOM, n + i);
+            assert_int_equal(store_put(d, n + i, page), 0);
+        }
+        expect_all(s, d, n + 1, got - 1, TEST_RANDOM);
+        store_close(s);
+    }
+}
+
 static void test_file_limit(void **state)
 {
     struct store_domain *d;
@@ -312,6 +347,7 @@ int main(void)
         cmocka_unit_test(test_reservation_limits),
         cmocka_unit_test(test_promise_after_fragmentation),
         cmocka_unit_test(test_promise_is_kept_by_any_content),
+        cmocka_unit_test(test_promise_outranks_fit),
         cmocka_unit_test(test_file_limit),
         cmocka_unit_test(test_oldest_go_to_the_file),
         cmocka_unit_test(test_full_file_system),
