@@ -88,19 +88,23 @@ static uint64_t next_random(struct choose *c)
 
 unsigned int choose_nominees(struct choose *c, uint64_t *gfns, unsigned int max)
 {
+    uint64_t start = c->hand;
     unsigned int found = 0;
+    bool wrapped = false;
 
     for ( unsigned int scanned = 0; scanned < SCAN_MAX && found < max; scanned++ )
     {
         struct page *page = pages_next(c->pages, &c->hand);
 
-        if ( !page )
+        if ( !page && !wrapped )
         {
+            wrapped = true;
             c->hand = 0;
             page = pages_next(c->pages, &c->hand);
-            if ( !page )
-                break;
         }
+        /* At most once around: a small domain's hot pages would lose all their heat, and cold ones come twice. */
+        if ( !page || (wrapped && c->hand >= start) )
+            break;
         if ( page->state == PAGE_RESIDENT )
         {
             if ( page->heat )
@@ -144,19 +148,24 @@ static bool grow_queue(struct choose *c)
 }
 
 /* Without memory for the queue the page stays nominated and unknown to it: it is not evicted, only touched. */
-static void enqueue(struct choose *c, uint64_t gfn, uint32_t since)
+static void enqueue(struct choose *c, struct page *page, uint64_t gfn, uint32_t since)
 {
     if ( c->queue_count == c->queue_size && !grow_queue(c) )
         return;
+    page->flags |= PAGE_QUEUED;
     c->queue[(c->queue_head + c->queue_count++) & (c->queue_size - 1)] =
         (struct nominated){ .gfn = gfn, .since = since };
 }
 
-static bool is_still_nominated(const struct choose *c, const struct nominated *entry)
+/* Marks it as taken: a page that was touched and nominated within one millisecond has two entries that look good. */
+static bool take_if_nominated(struct choose *c, const struct nominated *entry)
 {
-    const struct page *page = pages_find(c->pages, entry->gfn);
+    struct page *page = pages_find(c->pages, entry->gfn);
 
-    return page && page->state == PAGE_NOMINATED && page->since == entry->since;
+    if ( !page || page->state != PAGE_NOMINATED || !(page->flags & PAGE_QUEUED) || page->since != entry->since )
+        return false;
+    page->flags &= ~PAGE_QUEUED;
+    return true;
 }
 
 void choose_nominated(struct choose *c, uint64_t gfn, uint8_t flags, uint32_t now)
@@ -169,7 +178,7 @@ void choose_nominated(struct choose *c, uint64_t gfn, uint8_t flags, uint32_t no
     page->flags = flags;
     page->refusals = 0;
     c->nominated++;
-    enqueue(c, gfn, now);
+    enqueue(c, page, gfn, now);
     if ( (flags & PAGE_SAMPLED) && c->sample_count < SAMPLES_MAX )
         c->samples[(c->sample_head + c->sample_count++) % SAMPLES_MAX] =
             (struct nominated){ .gfn = gfn, .since = now };
@@ -205,11 +214,10 @@ void choose_touched(struct choose *c, uint64_t gfn, uint32_t now)
     if ( !page )
         return;
     if ( page->state == PAGE_NOMINATED )
-    {
         c->touched++;
-        if ( page->flags & PAGE_SAMPLED )
-            settle_sample(c, now - page->since >= CHOOSE_SAMPLE_MS);
-    }
+    /* Its time as a sample is not over, or choose_tick() would have settled it. */
+    if ( page->flags & PAGE_SAMPLED )
+        settle_sample(c, false);
     pages_set(c->pages, page, PAGE_RESIDENT, now);
     page->refusals = 0;
     if ( page->heat < PAGE_HEAT_MAX )
@@ -224,13 +232,11 @@ unsigned int choose_victims(struct choose *c, uint64_t *gfns, unsigned int max, 
     {
         const struct nominated *entry = &c->queue[c->queue_head];
 
-        if ( is_still_nominated(c, entry) )
-        {
-            /* The queue is in order of time: behind a young one there are only younger ones. */
-            if ( !all_ages && now - entry->since < c->grace )
-                break;
+        /* The queue is in order of time: behind a young one there are only younger ones. */
+        if ( !all_ages && now - entry->since < c->grace )
+            break;
+        if ( take_if_nominated(c, entry) )
             gfns[found++] = entry->gfn;
-        }
         c->queue_head = (c->queue_head + 1) & (c->queue_size - 1);
         c->queue_count--;
     }
@@ -244,19 +250,22 @@ void choose_put_back(struct choose *c, uint64_t gfn, uint32_t now)
     if ( !page || page->state != PAGE_NOMINATED )
         return;
     page->since = now;
-    enqueue(c, gfn, now);
+    enqueue(c, page, gfn, now);
 }
 
 void choose_evicted(struct choose *c, uint64_t gfn, uint32_t now)
 {
     struct page *page = pages_find(c->pages, gfn);
+    uint8_t sampled;
 
     if ( !page )
         return;
-    /* It goes because it is cold: out of the samples too, but not settled, which waits for its time. */
+    /* A sample goes on: whether somebody wants the page back is what it is to tell. */
+    sampled = page->flags & PAGE_SAMPLED;
     c->evicted++;
     page->heat = 0;
     pages_set(c->pages, page, PAGE_OUT, now);
+    page->flags |= sampled;
 }
 
 void choose_set_pressed(struct choose *c, bool pressed)
@@ -267,19 +276,32 @@ void choose_set_pressed(struct choose *c, bool pressed)
         c->grace /= 2;
 }
 
+/* Was it settled already?  Then its page is no sample any more, or is one again, with an entry behind this one. */
+static bool is_settled(const struct choose *c, const struct nominated *sample)
+{
+    const struct page *page = pages_find(c->pages, sample->gfn);
+
+    if ( !page || !(page->flags & PAGE_SAMPLED) )
+        return true;
+    for ( uint32_t i = 1; i < c->sample_count; i++ )
+        if ( c->samples[(c->sample_head + i) % SAMPLES_MAX].gfn == sample->gfn )
+            return true;
+    return false;
+}
+
 void choose_tick(struct choose *c, uint32_t now)
 {
     while ( c->sample_count )
     {
         const struct nominated *sample = &c->samples[c->sample_head];
-        const struct page *page = pages_find(c->pages, sample->gfn);
 
         if ( now - sample->since < CHOOSE_SAMPLE_MS )
             break;
-        /* Touched ones were settled when they came back; one that was evicted meanwhile was cold. */
-        if ( page && ((page->state == PAGE_NOMINATED && page->since == sample->since) ||
-                      page->state == PAGE_OUT) )
+        if ( !is_settled(c, sample) )
+        {
+            pages_find(c->pages, sample->gfn)->flags &= ~PAGE_SAMPLED;
             settle_sample(c, true);
+        }
         c->sample_head = (c->sample_head + 1) % SAMPLES_MAX;
         c->sample_count--;
     }

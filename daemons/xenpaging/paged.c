@@ -117,8 +117,7 @@ static void note_frame(struct paged *d, uint64_t gfn, enum frame_state state)
         if ( page->state == PAGE_OUT && !(page->flags & PAGE_LOADING) )
         {
             /* It was given up and populated anew, and the message about it did not reach us. */
-            store_forget(d->store, gfn);
-            d->statistics.dropped++;
+            pagein_forget(d, gfn);
             pages_set(d->pages, page, PAGE_RESIDENT, d->pager->now);
         }
         else if ( page->state == PAGE_ABSENT )

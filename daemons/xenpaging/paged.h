@@ -56,6 +56,7 @@ struct load {
     void *page;
     bool demanded;                /* somebody waits for it; otherwise it is fetched ahead or brought back */
     bool prefetched;
+    bool dropped;                 /* the guest gave the page up meanwhile: the bytes must not be given to it */
 };
 
 enum paged_phase {
@@ -175,6 +176,8 @@ unsigned int pagein_serve(struct paged *d);
 void pagein_read_done(void *arg, void *cookie, int result);
 /* Hands what is ready to the hypervisor and answers who waited. */
 void pagein_finish(struct paged *d);
+/* The guest gave the page up, or populated it anew: its stored bytes, and those on their way, are nobody's. */
+void pagein_forget(struct paged *d, uint64_t gfn);
 /* Tries again what had no memory, no buffer, or no readable bytes. */
 void pagein_retry(struct paged *d);
 /* Starts bringing up to max pages in that nobody waits for.  Returns how many. */

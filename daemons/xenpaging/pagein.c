@@ -35,6 +35,8 @@ void pagein_close(struct pager *p)
 
 static void free_load(struct pager *p, struct load *load)
 {
+    load->paged = NULL;
+    load->dropped = false;
     load->next = p->free_loads;
     p->free_loads = load;
     p->free_load_count++;
@@ -66,6 +68,10 @@ static void answer_waiting(struct paged *d, uint64_t gfn)
 /* Nobody is stopped for a page that nobody needs yet. */
 static void unreadable(struct paged *d, uint64_t gfn, bool demanded, int error)
 {
+    struct page *page = pages_find(d->pages, gfn);
+
+    if ( page )
+        page->flags |= PAGE_UNREADABLE;
     if ( demanded || d->phase == PAGED_LEAVING )
         paged_fail(d, gfn, error);
     else
@@ -113,13 +119,13 @@ void pagein_read_done(void *arg, void *cookie, int result)
     struct load *load = cookie;
     struct paged *d = load->paged;
 
-    if ( d && !result )
+    if ( d && !result && !load->dropped )
     {
         load->next = d->ready;
         d->ready = load;
         return;
     }
-    if ( d )
+    if ( d && !load->dropped )
     {
         struct page *page = pages_find(d->pages, load->gfn);
 
@@ -219,6 +225,11 @@ static void load_ready(struct paged *d)
         struct load *load = d->ready;
 
         d->ready = load->next;
+        if ( load->dropped )
+        {
+            free_load(d->pager, load);
+            continue;
+        }
         loads[count] = load;
         ops[count++] = (struct hypervisor_operation){
             .call = PAGING_LOAD, .domid = d->domid, .gfn = load->gfn, .data = load->page,
@@ -259,7 +270,7 @@ static void fetch_windows(struct paged *d)
             uint64_t gfn = window->first + window->step * (int64_t)i;
             const struct page *page = pages_find(d->pages, gfn);
 
-            if ( page && page->state == PAGE_OUT && !(page->flags & PAGE_LOADING) )
+            if ( page && page->state == PAGE_OUT && !(page->flags & (PAGE_LOADING | PAGE_UNREADABLE)) )
                 start_load(d, gfn, false, true);
         }
         if ( window->has_marker )
@@ -272,12 +283,24 @@ static void fetch_windows(struct paged *d)
         pageout_mark(d, markers[i]);
 }
 
+/*
+ * A page that is on its way in was given up: its bytes must not arrive any more, because the guest may have populated
+ * the frame anew by then, and that may have been paged out since.
+ */
+void pagein_forget(struct paged *d, uint64_t gfn)
+{
+    if ( store_forget(d->store, gfn) == 0 )
+        d->statistics.dropped++;
+    for ( unsigned int i = 0; i < LOADS_MAX; i++ )
+        if ( d->pager->loads[i].paged == d && d->pager->loads[i].gfn == gfn )
+            d->pager->loads[i].dropped = true;
+}
+
 static void take_drop(struct paged *d, const struct memevent_event *event)
 {
     struct page *page = pages_find(d->pages, event->gfn);
 
-    if ( store_forget(d->store, event->gfn) == 0 )
-        d->statistics.dropped++;
+    pagein_forget(d, event->gfn);
     if ( page )
         pages_set(d->pages, page, PAGE_ABSENT, d->pager->now);
     memevent_answer(d->channel, event->id);
@@ -350,6 +373,13 @@ void pagein_retry(struct paged *d)
         load->next = d->ready;
         d->ready = load;
     }
+    if ( d->failed && store_has(d->store, d->failed_gfn) )
+    {
+        const struct page *page = pages_find(d->pages, d->failed_gfn);
+
+        if ( page && !(page->flags & PAGE_LOADING) )
+            start_load(d, d->failed_gfn, true, false);
+    }
     for ( unsigned int i = 0; i < d->waiting_count; i++ )
     {
         const struct page *page = pages_find(d->pages, d->waiting[i].gfn);
@@ -377,7 +407,7 @@ unsigned int pagein_bring(struct paged *d, unsigned int max)
             break;
         }
         page = pages_find(d->pages, gfn);
-        if ( page && !(page->flags & PAGE_LOADING) )
+        if ( page && !(page->flags & (PAGE_LOADING | PAGE_UNREADABLE)) )
         {
             if ( !start_load(d, gfn, false, false) && d->pager->free_load_count <= LOADS_FOR_FAULTS )
                 break;

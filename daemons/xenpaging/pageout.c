@@ -103,7 +103,7 @@ static void keep(struct paged *d, uint64_t gfn, void *bytes)
     if ( rc == -EEXIST )
     {
         /* The guest gave this frame up once and the message was lost on the way: the old bytes are nobody's. */
-        store_forget(d->store, gfn);
+        pagein_forget(d, gfn);
         rc = store_put(d->store, gfn, bytes);
     }
     if ( !rc )

@@ -26,8 +26,16 @@
 
 #define HOUSEKEEPING_MS   100U
 
-/* Where a tool stack asks for a domain to be wholly in, and is told that it is; only dom0 can write there. */
+/*
+ * Where a tool stack asks for a domain to be wholly in ("hold"), and is told how that goes; only dom0 can write there.
+ * "state" is "paged" from before the first page goes until the last one is back, and then "in".  Who writes "hold" and
+ * then does not find "paged" may go on: a pager looks for "hold" after it has written "paged", so one of both sees the
+ * other.  "pager" is the process that wrote "paged": if it is dead, so are the pages.  "left" counts down, in KiB.
+ */
 #define HOLD_ROOT         "/tool/xen-memevent/paging"
+
+/* A stop that brings pages in may take so much longer, each time that some came. */
+#define STOP_EXTEND_US    (120U * 1000000)
 
 /* Polling before sleep starts here when it last paid, doubles up to the limit, and halves to nothing. */
 #define POLL_LEAST_NS     10000U
@@ -47,6 +55,7 @@ struct host {
     uint8_t watched[DOMIDS / 8];
     uint8_t refused[DOMIDS / 8];
     uint32_t leaving_since;
+    uint64_t stop_left;           /* the fewest pages that a stop had still to bring in */
 };
 
 static bool bit_get(const uint8_t *bits, uint16_t n)
@@ -94,15 +103,41 @@ static bool is_held(struct pager *p, uint16_t domid)
     return p->hv->ops->read_key(p->hv, path, value, sizeof(value)) >= 0;
 }
 
-static void say_state(struct pager *p, uint16_t domid, const char *state)
+/* value NULL: the key is removed. */
+static void say(struct pager *p, uint16_t domid, const char *key, const char *value)
 {
     char path[64];
 
-    snprintf(path, sizeof(path), HOLD_ROOT "/%u/state", domid);
-    if ( state )
-        p->hv->ops->write_key(p->hv, path, state);
+    snprintf(path, sizeof(path), HOLD_ROOT "/%u/%s", domid, key);
+    if ( value )
+        p->hv->ops->write_key(p->hv, path, value);
     else
         p->hv->ops->remove_key(p->hv, path);
+}
+
+static bool is_said_to_be_paged(struct pager *p, uint16_t domid)
+{
+    char path[64], value[16];
+
+    snprintf(path, sizeof(path), HOLD_ROOT "/%u/state", domid);
+    return p->hv->ops->read_key(p->hv, path, value, sizeof(value)) >= 0 && !strcmp(value, "paged");
+}
+
+static void say_paged(struct pager *p, uint16_t domid)
+{
+    char number[16];
+
+    snprintf(number, sizeof(number), "%d", getpid());
+    say(p, domid, "pager", number);
+    say(p, domid, "state", "paged");
+}
+
+/* Nothing of it is out.  state: "in", or NULL for a domain that was not paged at all. */
+static void say_in(struct pager *p, uint16_t domid, const char *state)
+{
+    say(p, domid, "state", state);
+    say(p, domid, "pager", NULL);
+    say(p, domid, "left", NULL);
 }
 
 /* The guest was asked to suspend: it is about to be saved or to migrate. */
@@ -138,12 +173,25 @@ static uint64_t read_target(struct pager *p, uint16_t domid, uint64_t before)
 static void attach(struct pager *p, uint16_t domid, uint64_t target)
 {
     struct host *host = (struct host *)p;
+    /* By another pager, which may be dead: Xen knows, and then refuses; what is said stays as it is. */
+    bool others = is_said_to_be_paged(p, domid);
     struct paged *d;
     const char *why;
-    int rc = paged_open(p, domid, &d, &why);
+    int rc;
 
+    if ( !others )
+        say_paged(p, domid);
+    if ( is_held(p, domid) )
+    {
+        if ( !others )
+            say_in(p, domid, "in");
+        return;
+    }
+    rc = paged_open(p, domid, &d, &why);
     if ( rc )
     {
+        if ( !others )
+            say_in(p, domid, NULL);
         bit_set(host->refused, domid, true);
         log_message(LOG_ERR, LOG_DOMAIN(domid, NULL, "attach-refused"),
                     "domain %u cannot be paged: %s", domid, why ? why : strerror(-rc));
@@ -157,7 +205,7 @@ static void attach(struct pager *p, uint16_t domid, uint64_t target)
     d->target = target;
     d->next = p->first;
     p->first = d;
-    say_state(p, domid, "paged");
+    say_paged(p, domid);
     log_message(LOG_INFO, LOG_DOMAIN(domid, d->name, "attached"),
                 "paging %s towards %" PRIu64 " KiB of %" PRIu64 " KiB, over a %s", d->name, target * 4,
                 d->info.pages * 4, memevent_get_transport(d->channel));
@@ -177,7 +225,10 @@ static void consider(struct pager *p, uint16_t domid)
     if ( !d )
     {
         if ( held )
-            say_state(p, domid, "in");
+        {
+            if ( !is_said_to_be_paged(p, domid) )
+                say(p, domid, "state", "in");
+        }
         else if ( target != TARGET_NONE && !bit_get(host->refused, domid) )
             attach(p, domid, target);
         return;
@@ -246,6 +297,8 @@ static void look_at_domains(struct pager *p)
 
             snprintf(path, sizeof(path), HOLD_ROOT "/%u", domid);
             p->hv->ops->remove_key(p->hv, path);
+            if ( p->single && !p->first )
+                loop_stop(p->loop);
         }
     }
     for ( struct paged *d = p->first; d; d = d->next )
@@ -268,8 +321,11 @@ static void on_watch(evutil_socket_t fd, short what, void *arg)
             look_at_domains(p);
         else if ( !strcmp(token, "hold") )
         {
-            if ( sscanf(path, HOLD_ROOT "/%5lu/hold", &domid) == 1 && domid && domid < DOMIDS &&
-                 (!p->single || domid == p->settings->domid) )
+            int end = 0;
+
+            /* What is said to the tool stack lies beside it, and is no news. */
+            if ( sscanf(path, HOLD_ROOT "/%5lu/hold%n", &domid, &end) == 1 && end && !path[end] && domid &&
+                 domid < DOMIDS && (!p->single || domid == p->settings->domid) )
                 consider(p, domid);
         }
         else if ( domid && domid < DOMIDS && bit_get(host->watched, domid) )
@@ -298,6 +354,7 @@ static void settle(struct paged *d)
     uint16_t domid = d->domid;
     bool give_up = p->stopping && d->failed && p->now - host->leaving_since >= GIVE_UP_MS &&
                    p->now - d->last_brought >= GIVE_UP_MS;
+    bool gone;
 
     if ( d->phase == PAGED_GONE )
         log_message(LOG_INFO, LOG_DOMAIN(domid, d->name, "domain-gone"), "%s is gone", d->name);
@@ -312,10 +369,14 @@ static void settle(struct paged *d)
     }
     else
         return;
-    say_state(p, domid, d->phase == PAGED_GONE || give_up ? NULL : "in");
+    /* After giving up it stays "paged", by a pager that is dead: nobody may save it. */
+    if ( d->phase == PAGED_GONE )
+        say_in(p, domid, NULL);
+    else if ( !give_up )
+        say_in(p, domid, "in");
     unlink_paged(d);
     paged_close(d);
-    if ( p->stopping ? !p->first : p->single )
+    if ( p->stopping ? !p->first : p->single && !is_held(p, domid) )
         loop_stop(p->loop);
 }
 
@@ -408,14 +469,25 @@ static void retry_failed(struct paged *d)
     if ( d->failed && !d->lost && !store_has(d->store, d->failed_gfn) )
     {
         d->failed = false;
+        pages_clear_flag(d->pages, PAGE_UNREADABLE);
         d->pager->hv->ops->unpause_domain(d->pager->hv, d->domid);
         log_message(LOG_NOTICE, LOG_DOMAIN(d->domid, d->name, "page-in-recovered"),
                     "the page could be read after all: %s goes on", d->name);
     }
 }
 
+/* For who waits for all of it to be in. */
+static void say_left(struct paged *d)
+{
+    char kib[24];
+
+    snprintf(kib, sizeof(kib), "%" PRIu64, paged_left(d) * (HYPERVISOR_PAGE_SIZE / 1024));
+    say(d->pager, d->domid, "left", kib);
+}
+
 static void every_second(struct pager *p)
 {
+    struct host *host = (struct host *)p;
     uint64_t left = 0;
 
     for ( struct paged *d = p->first; d; d = d->next )
@@ -428,12 +500,17 @@ static void every_second(struct pager *p)
         if ( d->scan == d->frame_limit && d->info.pages > FRAMES_UNSOUGHT +
              pages_count(d->pages, PAGE_RESIDENT) + pages_count(d->pages, PAGE_NOMINATED) )
             d->scan = d->scan_found = 0;
+        if ( d->phase == PAGED_LEAVING )
+            say_left(d);
         left += paged_left(d);
     }
     if ( p->stopping )
     {
         readiness_status("Stopping: %" PRIu64 " pages still have to be brought in", left);
-        readiness_extend(10 * 1000000);
+        if ( left < host->stop_left )
+            readiness_extend(STOP_EXTEND_US);
+        if ( left < host->stop_left )
+            host->stop_left = left;
     }
     else
         readiness_status("%s", p->first ? "Paging" : "No domain has a target");
@@ -493,6 +570,7 @@ static void on_stop(evutil_socket_t number, short what, void *arg)
     if ( p->stopping )
         return;
     p->stopping = true;
+    host->stop_left = UINT64_MAX;
     read_clock(p);
     host->leaving_since = p->now;
     for ( struct paged *d = p->first; d; d = d->next )
@@ -506,6 +584,17 @@ static void on_stop(evutil_socket_t number, short what, void *arg)
                 number == SIGTERM ? "SIGTERM" : "interrupted", left);
     if ( !p->first )
         loop_stop(p->loop);
+}
+
+/* Of itself it would end the process and lose every page: a terminal that is closed, somebody's idea of a reload. */
+static void on_hangup(evutil_socket_t number, short what, void *arg)
+{
+    struct pager *p = arg;
+
+    if ( p->single || p->settings->foreground )
+        on_stop(number, what, arg);
+    else
+        log_message(LOG_NOTICE, LOG_HOST("hangup"), "SIGHUP: settings are read at the start; restart the service for new ones");
 }
 
 /* ---- start and end ---- */
@@ -588,6 +677,10 @@ static int start(struct pager *p)
         rc = loop_on_signal(p->loop, SIGTERM, on_stop, p);
     if ( !rc )
         rc = loop_on_signal(p->loop, SIGINT, on_stop, p);
+    if ( !rc )
+        rc = loop_on_signal(p->loop, SIGQUIT, on_stop, p);
+    if ( !rc )
+        rc = loop_on_signal(p->loop, SIGHUP, on_hangup, p);
     if ( !rc )
         rc = loop_every(p->loop, HOUSEKEEPING_MS, on_housekeeping, p, &p->housekeeping);
     if ( !rc && period )

@@ -125,6 +125,13 @@ struct page *pages_next(const struct pages *p, uint64_t *gfn)
     return NULL;
 }
 
+void pages_clear_flag(struct pages *p, uint8_t flag)
+{
+    for ( uint32_t i = 0; i < p->present_count; i++ )
+        for ( uint32_t j = 0; j < PAGES_CHUNK; j++ )
+            p->chunks[p->present[i]][j].flags &= ~flag;
+}
+
 struct page *pages_pick(const struct pages *p, uint64_t random, uint64_t *gfn)
 {
     if ( !p->present_count )

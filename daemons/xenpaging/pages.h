@@ -30,7 +30,8 @@ enum page_state {
 
 #define PAGE_LOADING      (1U << 0)   /* OUT, and on its way in */
 #define PAGE_MARKER       (1U << 1)   /* NOMINATED to learn how far a sequential reader is */
-#define PAGE_SAMPLED      (1U << 2)   /* NOMINATED to estimate the working set */
+#define PAGE_SAMPLED      (1U << 2)   /* NOMINATED to estimate the working set; it may be OUT by now */
+#define PAGE_QUEUED       (1U << 3)   /* NOMINATED, and in choose.c's queue */
 
 struct page {
     uint8_t  state;               /* enum page_state; changed with pages_set() only */
@@ -62,6 +63,9 @@ uint64_t pages_count(const struct pages *p, enum page_state state);
  * A walk of all frames adds one to *gfn after each.
  */
 struct page *pages_next(const struct pages *p, uint64_t *gfn);
+
+/* Takes a flag off all pages; walks all frames. */
+void pages_clear_flag(struct pages *p, uint8_t flag);
 
 /* A frame that has a record, picked with the given random number; NULL if there is none. */
 struct page *pages_pick(const struct pages *p, uint64_t random, uint64_t *gfn);

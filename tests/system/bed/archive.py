@@ -22,8 +22,8 @@ XEN_RELEASE = "4.17."
 KERNEL = "linux-image-amd64"
 
 
-def _debian_sources():
-    """The machine's Debian sources as deb-src lines (deb822 stanzas), third parties left out."""
+def debian_sources(kind):
+    """The machine's Debian sources as deb822 stanzas of `kind` (deb, deb-src), third parties left out."""
     out = []
     for path in ["/etc/apt/sources.list"] + sorted(glob.glob("/etc/apt/sources.list.d/*.list")):
         if not os.path.exists(path):
@@ -32,7 +32,7 @@ def _debian_sources():
             match = re.match(r"\s*deb(?:-src)?\s+(\[[^\]]*\]\s+)?(\S+)\s+(\S+)\s+(.*\bmain\b)", line)
             if match and "debian" in match.group(2):
                 options, uri, suite, components = match.groups()
-                stanza = "Types: deb-src\nURIs: %s\nSuites: %s\nComponents: main\n" % (uri, suite)
+                stanza = "Types: %s\nURIs: %s\nSuites: %s\nComponents: main\n" % (kind, uri, suite)
                 signed = re.search(r"signed-by=([^\]\s]+)", options or "")
                 if signed:
                     stanza += "Signed-By: %s\n" % signed.group(1)
@@ -43,13 +43,13 @@ def _debian_sources():
         text = re.sub(r"(?m)^#.*\n", "", open(path).read())
         for stanza in re.split(r"\n\s*\n", text):
             if "debian" in stanza and re.search(r"(?m)^Components:.*\bmain\b", stanza):
-                out.append(re.sub(r"(?m)^Types:.*", "Types: deb-src", stanza.strip()) + "\n")
+                out.append(re.sub(r"(?m)^Types:.*", "Types: " + kind, stanza.strip()) + "\n")
     return "\n".join(dict.fromkeys(out))
 
 
 def _private_apt(log):
     """apt-get options for a private list of source packages, brought up to date."""
-    sources = _debian_sources()
+    sources = debian_sources("deb-src")
     if not sources:
         raise failure.Failure(failure.PREPARE, "no Debian archive with component main in "
                               "/etc/apt/sources.list or /etc/apt/sources.list.d; "

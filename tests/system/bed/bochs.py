@@ -109,16 +109,16 @@ class Host:
         top = os.path.join(where, "cd")
         boot = os.path.join(top, "boot")
         os.makedirs(os.path.join(boot, "grub"))
-        os.symlink(parts.xen, os.path.join(boot, "xen"))
-        os.symlink(parts.kernel, os.path.join(boot, "vmlinuz"))
+        shutil.copy(parts.xen, os.path.join(boot, "xen"))
+        shutil.copy(parts.kernel, os.path.join(boot, "vmlinuz"))
         os.rename(parts.initrd, os.path.join(boot, "dom0.img"))
         with open(os.path.join(boot, "grub", "grub.cfg"), "w") as out:
             out.write(GRUB % (run.xen_command_line(XEN_OPTIONS), run.dom0_command_line()))
         iso = os.path.join(where, "host.iso")
         log = os.path.join(where, "cd.log")
         with progress.step("making the boot CD"):
-            progress.run(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", iso, top,
-                          "--", "-follow", "on"], "making the boot CD", log)
+            progress.run(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", iso, top],
+                         "making the boot CD", log)
         shutil.rmtree(top)
         return iso
 

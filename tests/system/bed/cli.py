@@ -10,7 +10,8 @@ import signal
 import sys
 import tempfile
 
-from . import archive, bochs, dom0, failure, hypervisor, progress, qemu, suite, supervisor
+from . import archive, bochs, dom0, failure, hypervisor, progress, qemu, suite, \
+    supervisor, systemd
 
 MEMORY = 2048       # MiB of the host
 MEMORY_LEAST = 1024
@@ -51,6 +52,7 @@ class Run:
         self.script = getattr(options, "script", None)
         self.arguments = getattr(options, "arguments", [])
         self.allow_guest_crash = options.guest_crash == "allow"
+        self.root = options.root
         self.show_console = options.console
         self.nonce = "%016x" % random.SystemRandom().getrandbits(64)
         self.add = [self._added(item) for item in options.add]
@@ -91,6 +93,7 @@ class Run:
 
     def dom0_command_line(self):
         return " ".join(["console=hvc0", "oops=panic", "panic=0", "rdinit=/init"]
+                        + (["systemd.unit=xenhost.target", "SYSTEMD_COLORS=0"] if self.root == "systemd" else [])
                         + self.options.dom0_option)
 
     def script_place(self):
@@ -99,7 +102,7 @@ class Run:
     def configuration(self):
         columns, rows = shutil.get_terminal_size()
         return "".join("xenhost_%s=%s\n" % (key, shlex.quote(str(value))) for key, value in (
-            ("nonce", self.nonce), ("mode", "run" if self.script else "shell"),
+            ("nonce", self.nonce), ("root", self.root), ("mode", "run" if self.script else "shell"),
             ("term", os.environ.get("TERM", "dumb")), ("rows", rows), ("columns", columns)))
 
     def starter(self):
@@ -131,6 +134,8 @@ class Parts:
             self.suite, self.tiny = suite.build(TOP, options.build, jobs)
             self.tiny = options.tiny or self.tiny
         dom0.base(self.kernel_directory)
+        if options.root == "systemd":
+            self.disks.append((systemd.image(), True))
 
     def assemble(self, run, where):
         self.initrd = os.path.join(where, "dom0.img")
@@ -152,6 +157,8 @@ def parser():
         one.add_argument("--cpu", choices=sorted(EMULATORS), default="amd",
                          help="amd: SVM and NPT, emulated by QEMU (default); intel: VMX and EPT, "
                          "emulated by Bochs, one CPU and several times slower")
+        one.add_argument("--root", choices=("small", "systemd"), default="small",
+                         help="dom0's root: a small initramfs (default), or Debian with systemd")
         one.add_argument("--suite", metavar="DIR", help="an installed tree (DESTDIR) to use instead "
                          "of building the suite from this source tree")
         one.add_argument("--build", metavar="DIR", help="build and install the suite in this "

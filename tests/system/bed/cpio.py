@@ -17,7 +17,8 @@ ELF = b"\x7fELF"
 class Tree:
     def __init__(self):
         self.entries = {}       # path without leading slash -> (mode, payload)
-        self.libraries = set()  # binaries whose libraries were looked up already
+        self.looked_up = set()  # binaries whose libraries are in the tree already
+        self.libraries = set()  # paths of those libraries
 
     def _place(self, path):
         path = os.path.normpath("/" + path).lstrip("/")
@@ -72,9 +73,9 @@ class Tree:
     def needed(self, source, search=None):
         """The shared libraries of `source`; those found below `search` are taken to be in the tree."""
         source = os.path.realpath(source)
-        if source in self.libraries or not is_elf(source):
+        if source in self.looked_up or not is_elf(source):
             return
-        self.libraries.add(source)
+        self.looked_up.add(source)
         env = dict(os.environ, LC_ALL="C")
         if search:
             env["LD_LIBRARY_PATH"] = os.path.join(search, "usr/lib")
@@ -85,6 +86,15 @@ class Tree:
             library = words[2] if "=>" in words and len(words) > 2 else words[0] if words else ""
             if library.startswith("/") and not (search and library.startswith(search)):
                 self.file(library, library)
+                self.libraries.add(self._place(library))
+
+    def below(self, place):
+        """The same files one directory deeper; place(path) names it."""
+        tree = Tree()
+        for path, entry in self.entries.items():
+            tree.directory(place(path))
+            tree.entries["%s/%s" % (place(path), path)] = entry
+        return tree
 
     def write(self, out):
         for number, path in enumerate(sorted(self.entries), 1):

@@ -19,7 +19,7 @@ XEN_LIB = "/usr/lib/xen-4.17"
 
 # The modules that are loaded or may be wanted by a script, with what they depend on.
 MODULES = ("xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs xen-blkback loop brd ext4 "
-           "ahci ata_piix sd_mod tun").split()
+           "crc32c_generic crc32c-intel ahci ata_piix sd_mod tun").split()
 
 # Programs of the machine that scripts may count on, beside busybox and Xen's own.
 PROGRAMS = ("bash", "mke2fs", "setsid", "stdbuf", "taskset", "strace")
@@ -45,10 +45,12 @@ def modules(tree, kernel, names=MODULES):
         tree.file(os.path.join(base, path), "lib/modules/%s/%s" % (version, path))
     tree.text("lib/modules/%s/modules.dep" % version,
               "".join("%s: %s\n" % (p, " ".join(needs[p])) for p in sorted(wanted)))
-    # busybox reads soft dependencies (crc32c for ext4) and aliases from files of these names.
-    for name in ("modules.alias", "modules.symbols", "modules.softdep", "modules.builtin"):
-        if os.path.exists(os.path.join(base, name)):
-            tree.file(os.path.join(base, name), "lib/modules/%s/%s" % (version, name))
+    # Aliases let the kernel ask for a file system or a cipher by what it is; only ours are kept.
+    names = {os.path.basename(p)[:-3].replace("-", "_") for p in wanted}
+    with open(os.path.join(base, "modules.alias")) as source:
+        aliases = [line for line in source if line.rsplit(None, 1)[-1] in names]
+    tree.text("lib/modules/%s/modules.alias" % version, "".join(aliases))
+    tree.file(os.path.join(base, "modules.builtin"), "lib/modules/%s/modules.builtin" % version)
 
 
 def busybox(tree, where="bin"):
@@ -86,11 +88,13 @@ def guests(tree, kernel):
 
 
 def harness(tree):
-    """What run-script and the scripts use; the same in both roots."""
+    """Dom0's side of the harness; the same in both roots."""
     for name in ("channel.sh", "functions.sh"):
         tree.file(os.path.join(HERE, "dom0", name), "usr/lib/xenhost/" + name, 0o644)
     for name in ("run-script", "watch-guests"):
         tree.file(os.path.join(HERE, "dom0", name), "usr/lib/xenhost/" + name, 0o755)
+    tree.file(os.path.join(HERE, "dom0", "enter-systemd"), "usr/lib/xenhost/enter-systemd", 0o644)
+    tree.copy(os.path.join(HERE, "dom0", "systemd-root"), "usr/lib/xenhost/root")
 
 
 def _base_tree(kernel):
@@ -174,11 +178,14 @@ def additions(run, suite, tiny=None):
         else:
             tree.file(source, destination)
             tree.needed(source)
-    tree.text("usr/lib/xenhost/run.conf", run.configuration())
     tree.text("usr/lib/xenhost/start", run.starter(), 0o755)
     if run.script:
         tree.file(run.script, run.script_place(), 0o755)
         tree.needed(run.script)
+    if run.root == "systemd":
+        libraries = tree.libraries
+        tree = tree.below(lambda path: "libraries" if path in libraries else "overlay")
+    tree.text("usr/lib/xenhost/run.conf", run.configuration())
     return tree
 
 
