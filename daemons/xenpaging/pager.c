@@ -20,19 +20,12 @@
 #include <daemon/privilege.h>
 #include <daemon/readiness.h>
 
+#include "hold.h"
 #include "paged.h"
 #include "pager.h"
 #include "target.h"
 
 #define HOUSEKEEPING_MS   100U
-
-/*
- * Where a tool stack asks for a domain to be wholly in ("hold"), and is told how that goes; only dom0 can write there.
- * "state" is "paged" from before the first page goes until the last one is back, and then "in".  Who writes "hold" and
- * then does not find "paged" may go on: a pager looks for "hold" after it has written "paged", so one of both sees the
- * other.  "pager" is the process that wrote "paged": if it is dead, so are the pages.  "left" counts down, in KiB.
- */
-#define HOLD_ROOT         "/tool/xen-memevent/paging"
 
 /* A stop that brings pages in may take so much longer, each time that some came. */
 #define STOP_EXTEND_US    (120U * 1000000)
@@ -95,51 +88,6 @@ static struct paged *find(struct pager *p, uint16_t domid)
 
 /* ---- what is wanted of a domain ---- */
 
-static bool is_held(struct pager *p, uint16_t domid)
-{
-    char path[64], value[2];
-
-    snprintf(path, sizeof(path), HOLD_ROOT "/%u/hold", domid);
-    return p->hv->ops->read_key(p->hv, path, value, sizeof(value)) >= 0;
-}
-
-/* value NULL: the key is removed. */
-static void say(struct pager *p, uint16_t domid, const char *key, const char *value)
-{
-    char path[64];
-
-    snprintf(path, sizeof(path), HOLD_ROOT "/%u/%s", domid, key);
-    if ( value )
-        p->hv->ops->write_key(p->hv, path, value);
-    else
-        p->hv->ops->remove_key(p->hv, path);
-}
-
-static bool is_said_to_be_paged(struct pager *p, uint16_t domid)
-{
-    char path[64], value[16];
-
-    snprintf(path, sizeof(path), HOLD_ROOT "/%u/state", domid);
-    return p->hv->ops->read_key(p->hv, path, value, sizeof(value)) >= 0 && !strcmp(value, "paged");
-}
-
-static void say_paged(struct pager *p, uint16_t domid)
-{
-    char number[16];
-
-    snprintf(number, sizeof(number), "%d", getpid());
-    say(p, domid, "pager", number);
-    say(p, domid, "state", "paged");
-}
-
-/* Nothing of it is out.  state: "in", or NULL for a domain that was not paged at all. */
-static void say_in(struct pager *p, uint16_t domid, const char *state)
-{
-    say(p, domid, "state", state);
-    say(p, domid, "pager", NULL);
-    say(p, domid, "left", NULL);
-}
-
 /* The guest was asked to suspend: it is about to be saved or to migrate. */
 static bool is_suspending(struct pager *p, uint16_t domid)
 {
@@ -174,24 +122,24 @@ static void attach(struct pager *p, uint16_t domid, uint64_t target)
 {
     struct host *host = (struct host *)p;
     /* By another pager, which may be dead: Xen knows, and then refuses; what is said stays as it is. */
-    bool others = is_said_to_be_paged(p, domid);
+    bool others = hold_says_paged(p, domid);
     struct paged *d;
     const char *why;
     int rc;
 
     if ( !others )
-        say_paged(p, domid);
-    if ( is_held(p, domid) )
+        hold_say_paged(p, domid);
+    if ( hold_is_wanted(p, domid) )
     {
         if ( !others )
-            say_in(p, domid, "in");
+            hold_say_in(p, domid);
         return;
     }
     rc = paged_open(p, domid, &d, &why);
     if ( rc )
     {
         if ( !others )
-            say_in(p, domid, NULL);
+            hold_forget(p, domid);
         bit_set(host->refused, domid, true);
         log_message(LOG_ERR, LOG_DOMAIN(domid, NULL, "attach-refused"),
                     "domain %u cannot be paged: %s", domid, why ? why : strerror(-rc));
@@ -205,7 +153,7 @@ static void attach(struct pager *p, uint16_t domid, uint64_t target)
     d->target = target;
     d->next = p->first;
     p->first = d;
-    say_paged(p, domid);
+    hold_say_paged(p, domid);
     log_message(LOG_INFO, LOG_DOMAIN(domid, d->name, "attached"),
                 "paging %s towards %" PRIu64 " KiB of %" PRIu64 " KiB, over a %s", d->name, target * 4,
                 d->info.pages * 4, memevent_get_transport(d->channel));
@@ -216,7 +164,7 @@ static void consider(struct pager *p, uint16_t domid)
 {
     struct host *host = (struct host *)p;
     struct paged *d = find(p, domid);
-    bool held = is_held(p, domid);
+    bool held = hold_is_wanted(p, domid);
     uint64_t target = read_target(p, domid, d ? d->target : TARGET_NONE);
     bool suspending = d && is_suspending(p, domid);
 
@@ -226,8 +174,8 @@ static void consider(struct pager *p, uint16_t domid)
     {
         if ( held )
         {
-            if ( !is_said_to_be_paged(p, domid) )
-                say(p, domid, "state", "in");
+            if ( !hold_says_paged(p, domid) )
+                hold_say_in(p, domid);
         }
         else if ( target != TARGET_NONE && !bit_get(host->refused, domid) )
             attach(p, domid, target);
@@ -293,10 +241,7 @@ static void look_at_domains(struct pager *p)
         watch_domain(p, domid, bit_get(seen, domid));
         if ( !bit_get(seen, domid) )
         {
-            char path[64];
-
-            snprintf(path, sizeof(path), HOLD_ROOT "/%u", domid);
-            p->hv->ops->remove_key(p->hv, path);
+            hold_remove(p, domid);
             if ( p->single && !p->first )
                 loop_stop(p->loop);
         }
@@ -321,12 +266,10 @@ static void on_watch(evutil_socket_t fd, short what, void *arg)
             look_at_domains(p);
         else if ( !strcmp(token, "hold") )
         {
-            int end = 0;
+            int wanted = hold_of_path(path);
 
-            /* What is said to the tool stack lies beside it, and is no news. */
-            if ( sscanf(path, HOLD_ROOT "/%5lu/hold%n", &domid, &end) == 1 && end && !path[end] && domid &&
-                 domid < DOMIDS && (!p->single || domid == p->settings->domid) )
-                consider(p, domid);
+            if ( wanted > 0 && wanted < (int)DOMIDS && (!p->single || wanted == p->settings->domid) )
+                consider(p, wanted);
         }
         else if ( domid && domid < DOMIDS && bit_get(host->watched, domid) )
         {
@@ -371,12 +314,12 @@ static void settle(struct paged *d)
         return;
     /* After giving up it stays "paged", by a pager that is dead: nobody may save it. */
     if ( d->phase == PAGED_GONE )
-        say_in(p, domid, NULL);
+        hold_forget(p, domid);
     else if ( !give_up )
-        say_in(p, domid, "in");
+        hold_say_in(p, domid);
     unlink_paged(d);
     paged_close(d);
-    if ( p->stopping ? !p->first : p->single && !is_held(p, domid) )
+    if ( p->stopping ? !p->first : p->single && !hold_is_wanted(p, domid) )
         loop_stop(p->loop);
 }
 
@@ -476,15 +419,6 @@ static void retry_failed(struct paged *d)
     }
 }
 
-/* For who waits for all of it to be in. */
-static void say_left(struct paged *d)
-{
-    char kib[24];
-
-    snprintf(kib, sizeof(kib), "%" PRIu64, paged_left(d) * (HYPERVISOR_PAGE_SIZE / 1024));
-    say(d->pager, d->domid, "left", kib);
-}
-
 static void every_second(struct pager *p)
 {
     struct host *host = (struct host *)p;
@@ -501,7 +435,7 @@ static void every_second(struct pager *p)
              pages_count(d->pages, PAGE_RESIDENT) + pages_count(d->pages, PAGE_NOMINATED) )
             d->scan = d->scan_found = 0;
         if ( d->phase == PAGED_LEAVING )
-            say_left(d);
+            hold_say_left(d);
         left += paged_left(d);
     }
     if ( p->stopping )
@@ -692,7 +626,7 @@ static int start(struct pager *p)
     if ( !rc )
         rc = p->hv->ops->add_watch(p->hv, "@releaseDomain", "domains");
     if ( !rc )
-        rc = p->hv->ops->add_watch(p->hv, HOLD_ROOT, "hold");
+        rc = p->hv->ops->add_watch(p->hv, HOLD_KEYS, "hold");
     if ( !rc )
         rc = loop_watch(p->loop, p->hv->ops->watch_fd(p->hv), on_watch, p, &p->watches);
     if ( rc )

@@ -32,6 +32,7 @@ enum page_state {
 #define PAGE_MARKER       (1U << 1)   /* NOMINATED to learn how far a sequential reader is */
 #define PAGE_SAMPLED      (1U << 2)   /* NOMINATED to estimate the working set; it may be OUT by now */
 #define PAGE_QUEUED       (1U << 3)   /* NOMINATED, and in choose.c's queue */
+#define PAGE_UNREADABLE   (1U << 4)   /* OUT, and could not be read back when last tried */
 
 struct page {
     uint8_t  state;               /* enum page_state; changed with pages_set() only */
