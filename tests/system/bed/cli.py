@@ -93,7 +93,8 @@ class Run:
 
     def dom0_command_line(self):
         return " ".join(["console=hvc0", "oops=panic", "panic=0", "rdinit=/init"]
-                        + (["systemd.unit=xenhost.target", "SYSTEMD_COLORS=0"] if self.root == "systemd" else [])
+                        + (["systemd.unit=xenhost.target", "SYSTEMD_COLORS=0"]
+                           if self.root == "systemd" else [])
                         + self.options.dom0_option)
 
     def script_place(self):
