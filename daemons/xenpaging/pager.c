@@ -268,7 +268,7 @@ static void on_watch(evutil_socket_t fd, short what, void *arg)
         {
             int wanted = hold_of_path(path);
 
-            if ( wanted > 0 && wanted < (int)DOMIDS && (!p->single || wanted == p->settings->domid) )
+            if ( wanted > 0 && wanted < (int)DOMIDS && (!p->single || (uint32_t)wanted == p->settings->domid) )
                 consider(p, wanted);
         }
         else if ( domid && domid < DOMIDS && bit_get(host->watched, domid) )
