@@ -143,6 +143,7 @@ bool paged_scan_step(struct paged *d)
     }
     for ( unsigned int i = 0; i < count; i++ )
         note_frame(d, d->scan + i, states[i]);
+    memevent_flush(d->channel);   /* what note_frame() may have answered */
     d->scan += count;
     if ( d->scan_found + FRAMES_UNSOUGHT >= d->info.pages )
         d->scan = d->frame_limit;

@@ -294,6 +294,8 @@ void pagein_forget(struct paged *d, uint64_t gfn)
     for ( unsigned int i = 0; i < LOADS_MAX; i++ )
         if ( d->pager->loads[i].paged == d && d->pager->loads[i].gfn == gfn )
             d->pager->loads[i].dropped = true;
+    /* Nothing will come for a vCPU that touched it before another gave it up: that one finds out by trying again. */
+    answer_waiting(d, gfn);
 }
 
 static void take_drop(struct paged *d, const struct memevent_event *event)
