@@ -118,6 +118,17 @@ static uint64_t read_target(struct pager *p, uint16_t domid, uint64_t before)
     return before;
 }
 
+/* A host without paged domains sleeps until xenstore says something. */
+static void keep_house(struct pager *p, bool on)
+{
+    static const struct timeval period = { .tv_usec = HOUSEKEEPING_MS * 1000 };
+
+    if ( on )
+        event_add(p->housekeeping, &period);
+    else
+        event_del(p->housekeeping);
+}
+
 static void attach(struct pager *p, uint16_t domid, uint64_t target)
 {
     struct host *host = (struct host *)p;
@@ -153,6 +164,7 @@ static void attach(struct pager *p, uint16_t domid, uint64_t target)
     d->target = target;
     d->next = p->first;
     p->first = d;
+    keep_house(p, true);
     hold_say_paged(p, domid);
     log_message(LOG_INFO, LOG_DOMAIN(domid, d->name, "attached"),
                 "paging %s towards %" PRIu64 " KiB of %" PRIu64 " KiB, over a %s", d->name, target * 4,
@@ -477,6 +489,8 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
     {
         p->last_second = p->now;
         every_second(p);
+        if ( !p->first )
+            keep_house(p, false);
     }
 }
 
@@ -705,6 +719,8 @@ int pager_run(const struct settings *settings, uint16_t domid)
         if ( loop_run(p->loop) )
             p->exit_status = EX_SOFTWARE;
         status = p->exit_status;
+        if ( !p->first && status == EX_OK )
+            status_remove(p);
     }
     stop(p);
     free(host);
