@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# xenhost: --root systemd --timeout 1200 --vcpus 3 --guest-crash allow --add tests/system/tests/pager.sh:/root/pager.sh
+# The pager as a service of a Debian host: started, watched, sandboxed and logged by systemd, serving several domains.
+. /root/pager.sh
+
+service_pid()
+{
+    systemctl show -p MainPID --value xenpaging
+}
+
+# journal_has DOMID EVENT: an entry with these fields
+journal_has()
+{
+    journalctl -u xenpaging -o cat "XEN_DOMID=$1" "MEMEVENT_EVENT=$2" | grep -q .
+}
+
+# service_reaches DOMID KIB
+service_reaches()
+{
+    wait_until 120 at_target "$1" "$2" || {
+        journalctl -u xenpaging -o cat | tail -n 20
+        fail "domain $1 did not reach $2 KiB"
+    }
+}
+
+systemctl start xenpaging || { journalctl -u xenpaging -o cat | tail -n 20; fail "the service does not start"; }
+[ "$(systemctl show -p Type --value xenpaging)" = notify ] || fail "not Type=notify"
+[ "$(systemctl is-active xenpaging)" = active ] || fail "not active"
+pass "the service starts and says that it is ready"
+
+pid=$(service_pid)
+grep -E "^(CapEff|CapBnd|NoNewPrivs|Seccomp):" "/proc/$pid/status"
+[ "$(awk '/^CapEff/ { print $2 }' "/proc/$pid/status")" = 0000000000000000 ] || fail "it has capabilities"
+[ "$(awk '/^NoNewPrivs/ { print $2 }' "/proc/$pid/status")" = 1 ] || fail "it can get new privileges"
+[ "$(awk '/^Seccomp:/ { print $2 }' "/proc/$pid/status")" = 2 ] || fail "no system call filter"
+pass "it runs without capabilities, without new privileges, behind a system call filter"
+
+say "two domains, and one that comes later"
+tiny_start a 64 48 1
+tiny_start b 64 48 2
+for name in a b; do
+    pager_target "$(guest_id $name)" 32768
+done
+for name in a b; do
+    service_reaches "$(guest_id $name)" 32768
+    journal_has "$(guest_id $name)" attached || fail "the journal has no entry with the fields of $name"
+done
+pass "two domains at half of their memory at the same time"
+guest_tell a "storm:10s"
+guest_ask b "rand:1000" "guest: rand" 120
+guest_verifies b "while another domain storms" 240
+wait_until 60 guest_says a "guest: storm" || fail "the storm did not end"
+guest_verifies a "after its storm" 240
+memeventctl paging || fail "memeventctl paging"
+memeventctl paging --json > /tmp/paging.json || fail "memeventctl paging --json"
+grep -q '"domid"' /tmp/paging.json || fail "no domain in memeventctl's JSON"
+pass "memeventctl shows them"
+
+say "a target of 0 lets a domain go, a new one takes it back"
+pager_target "$(guest_id b)" 0
+wait_until 120 journal_has "$(guest_id b)" detached || fail "b is not let go"
+[ "$(domain_kib "$(guest_id b)")" -ge 65536 ] || fail "b has not everything"
+pager_target "$(guest_id b)" 40960
+service_reaches "$(guest_id b)" 40960
+guest_verifies b "paged again after a pause" 240
+pass "target 0 and back"
+
+say "a domain in the middle is destroyed: the other is not harmed"
+xl destroy b
+guest_wait_gone b 30
+guest_verifies a "after its neighbour was destroyed" 240
+
+say "a second service"
+xenpaging --foreground > /tmp/second.log 2>&1
+status=$?
+cat /tmp/second.log
+[ $status = 69 ] || fail "a second service: status $status"
+pass "a second pager of the host is refused"
+
+say "the service is stopped"
+systemctl stop xenpaging || fail "systemctl stop"
+[ "$(domain_kib "$(guest_id a)")" -ge 65536 ] || fail "a has not everything: $(xl list a)"
+guest_verifies a "after the service stopped"
+[ "$(systemctl show -p Result --value xenpaging)" = success ] || fail "the stop was not clean"
+pass "systemctl stop brings everything in first"
+
+say "the watchdog"
+mkdir -p /run/systemd/system/xenpaging.service.d
+printf '[Service]\nWatchdogSec=4s\nTimeoutStopSec=5s\nTimeoutAbortSec=5s\n' > /run/systemd/system/xenpaging.service.d/short.conf
+systemctl daemon-reload
+pager_target "$(guest_id a)" 0
+systemctl start xenpaging
+pid=$(service_pid)
+sleep 6
+[ "$(service_pid)" = "$pid" ] || fail "the watchdog killed a pager that is well"
+kill -STOP "$pid"
+wait_until 60 sh -c "p=\$(systemctl show -p MainPID --value xenpaging); [ \$p != $pid ] && [ \$p != 0 ]" || fail "a stuck pager is not replaced"
+pass "a pager that is stuck is replaced by the watchdog, one that is well is not"
+
+say "killed with pages out: what a stock hypervisor allows"
+wait_until 30 systemctl is-active xenpaging || fail "it is not active again"
+pager_target "$(guest_id a)" 32768
+service_reaches "$(guest_id a)" 32768
+pid=$(service_pid)
+kill -KILL "$pid"
+wait_until 60 sh -c "p=\$(systemctl show -p MainPID --value xenpaging); [ \$p != $pid ] && [ \$p != 0 ]" || fail "it is not started again"
+wait_until 30 journal_has "$(guest_id a)" attach-refused || fail "it does not say that the domain's pages are lost"
+journalctl -u xenpaging -o cat "MEMEVENT_EVENT=attach-refused" | tail -n 1
+xl destroy a
+tiny_start c 64 48 1
+pager_target "$(guest_id c)" 32768
+service_reaches "$(guest_id c)" 32768
+guest_verifies c "with the pager that was started again" 240
+pass "a killed pager is started again, names the domain that is lost, and serves the others"
+systemctl stop xenpaging
+guest_verifies c "at the end"
+xl destroy c
