@@ -196,5 +196,7 @@ void pageout_mark(struct paged *d, uint64_t gfn);
 
 /* status.c: writes the status file for people and programs. */
 int status_write(struct pager *p);
+/* At an end in order: a file that outlives its pager says that pages went with it. */
+void status_remove(struct pager *p);
 
 #endif

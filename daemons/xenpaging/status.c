@@ -179,6 +179,11 @@ static int write_whole(const char *path, const char *text)
     return rc;
 }
 
+static void status_path(const struct pager *p, char *path, size_t size)
+{
+    snprintf(path, size, "%s/%s.json", p->settings->run_directory, p->status_name);
+}
+
 int status_write(struct pager *p)
 {
     struct json_object *root = json_object_new_object();
@@ -197,8 +202,16 @@ int status_write(struct pager *p)
         json_object_array_add(domains, describe_domain(d));
     json_object_object_add(root, "domains", domains);
 
-    snprintf(path, sizeof(path), "%s/%s.json", p->settings->run_directory, p->status_name);
+    status_path(p, path, sizeof(path));
     rc = write_whole(path, json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY));
     json_object_put(root);
     return rc;
+}
+
+void status_remove(struct pager *p)
+{
+    char path[4200];
+
+    status_path(p, path, sizeof(path));
+    unlink(path);
 }

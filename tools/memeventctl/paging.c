@@ -120,9 +120,9 @@ static void print_heading(FILE *out, const struct status *status)
         fprintf(out, "%s does not say which process wrote it: it is not of a pager, or an old one's; remove it\n",
                 status->path);
     else if ( !status->alive )
-        fprintf(out, "The pager with process id %" PRIu64 " does not run any more; this is from %" PRIu64 " s ago. Unless it "
-                "was stopped in order ('journalctl -u xenpaging'), domains that had pages out are lost: destroy them and "
-                "start them anew. 'systemctl start xenpaging' pages the others\n", status->pid, status->age);
+        fprintf(out, "The pager with process id %" PRIu64 " died %" PRIu64 " s ago, and the pages that were out with it: a domain "
+                "below that has some waits for them for ever. 'xl destroy' it and start it anew; then 'systemctl start "
+                "xenpaging', or remove %s\n", status->pid, status->age, status->path);
     else if ( status->age > STATUS_OLD_SECONDS )
         fprintf(out, "The pager with process id %" PRIu64 " wrote nothing for %" PRIu64 " s: see 'systemctl status xenpaging' "
                 "and the disk of its spill directory\n", status->pid, status->age);
@@ -222,7 +222,7 @@ static int judge(const struct request *request, const struct status_list *list)
                     status->path, status->error);
     }
     if ( !list->count )
-        fprintf(stderr, "memeventctl: no pager has run since the host started (nothing in %s): 'systemctl start xenpaging'\n",
+        fprintf(stderr, "memeventctl: no pager runs (nothing of one in %s): 'systemctl start xenpaging'\n",
                 request->directory);
     else if ( request->domain && !found )
     {
