@@ -53,6 +53,7 @@ class Run:
         self.arguments = getattr(options, "arguments", [])
         self.allow_guest_crash = options.guest_crash == "allow"
         self.root = options.root
+        self.with_qemu = options.with_qemu
         self.show_console = options.console
         self.nonce = "%016x" % random.SystemRandom().getrandbits(64)
         self.add = [self._added(item) for item in options.add]
@@ -68,6 +69,9 @@ class Run:
         if options.cpu == "intel" and self.vcpus != 1:
             raise failure.Failure(failure.USAGE, "--vcpus %d: the Intel host has one CPU only, "
                                   "as Debian's Bochs is built" % self.vcpus)
+        if options.cpu == "intel" and options.root == "systemd":
+            raise failure.Failure(failure.USAGE, "--root systemd needs --cpu amd: Bochs would take "
+                                  "more than ten minutes to boot it")
         if self.script and not os.path.isfile(self.script):
             raise failure.Failure(failure.USAGE, "no such script: %s" % self.script)
 
@@ -178,6 +182,8 @@ def parser():
                              help="dom0's vCPUs (default 1)")
             one.add_argument("--add", action="append", default=[], metavar="FILE[:DEST]",
                              help="put a file or directory into dom0 (default /root/NAME)")
+            one.add_argument("--with-qemu", action="store_true",
+                             help="put QEMU into dom0, for HVM guests (package qemu-system-xen)")
             one.add_argument("--xen-option", action="append", default=[], metavar="KEY=VALUE",
                              help="a word for Xen's command line")
             one.add_argument("--dom0-option", action="append", default=[], metavar="KEY=VALUE",

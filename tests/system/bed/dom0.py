@@ -17,6 +17,12 @@ from . import cache, cpio, failure, progress
 HERE = os.path.dirname(os.path.abspath(__file__))
 XEN_LIB = "/usr/lib/xen-4.17"
 
+# What HVM guests need: the path is the one that libxl starts.
+DEVICE_MODEL = "/usr/libexec/xen-qemu-system-i386"
+ROMS = ("/usr/share/qemu/kvmvapic.bin", "/usr/share/qemu/linuxboot*.bin",
+        "/usr/share/qemu/multiboot*.bin", "/usr/share/seabios/bios-256k.bin",
+        "/usr/share/seabios/vgabios-stdvga.bin")
+
 # The modules that are loaded or may be wanted by a script, with what they depend on.
 MODULES = ("xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs xen-blkback loop brd ext4 "
            "crc32c_generic crc32c-intel ahci ata_piix sd_mod tun").split()
@@ -160,6 +166,18 @@ def base(kernel):
     return os.path.join(cache.entry("dom0", cache.digest(tree.fingerprint()), make), "dom0.cpio")
 
 
+def device_model(tree):
+    """QEMU as Xen's device model, with the firmware that an HVM guest without graphics needs."""
+    if not os.path.exists(DEVICE_MODEL):
+        raise failure.Failure(failure.PREPARE, "--with-qemu: %s is not there (package "
+                              "qemu-system-xen)" % DEVICE_MODEL)
+    tree.program(DEVICE_MODEL)
+    tree.copy("/usr/share/qemu/keymaps", "usr/share/qemu/keymaps")
+    for pattern in ROMS:
+        for path in glob.glob(pattern):
+            tree.file(path, path)
+
+
 def additions(run, suite, tiny=None):
     """The tree of one run: the suite, the script, the files to add, and run.conf."""
     tree = cpio.Tree()
@@ -170,6 +188,8 @@ def additions(run, suite, tiny=None):
                 tree.needed(path, search=suite)
     if tiny:
         tree.file(tiny, "guests/tiny", 0o644)
+    if run.with_qemu:
+        device_model(tree)
     for source, destination in run.add:
         if os.path.isdir(source):
             tree.copy(source, destination)

@@ -35,7 +35,8 @@ guest_console()
     echo "$guest_logs/guest-$1.log"
 }
 
-# guest_start NAME [KEY=VALUE]...: starts a PVH guest and returns once it exists.
+# guest_start NAME [KEY=VALUE]...: starts a guest and returns once it exists.
+#   type=pvh       or hvm, which needs xenhost's --with-qemu; its firmware takes a minute or two
 #   memory=MIB     128       vcpus=N        1
 #   kernel=K       linux (Debian's kernel with guest/init), tiny (our own guest), or a file
 #   ramdisk=FILE   for a kernel given as a file
@@ -52,6 +53,7 @@ guest_start()
             kernel=*)  _kernel=${_pair#*=} ;;
             ramdisk=*) _ramdisk=${_pair#*=} ;;
             extra=*)   _extra=${_pair#*=} ;;
+            type=*)    _type=${_pair#*=} ;;
             config=*)  _lines="$_lines${_pair#*=}
 " ;;
             *) fail "guest_start $_name: unknown setting $_pair" ;;
@@ -59,7 +61,8 @@ guest_start()
     done
     case $_kernel in
         linux) _kernel=/guests/linux; _ramdisk=${_ramdisk:-/guests/linux.initrd}
-               _extra="console=hvc0 quiet $_extra" ;;
+               [ "$_type" = hvm ] && _console=ttyS0 || _console=hvc0
+               _extra="console=$_console quiet $_extra" ;;
         tiny)  _kernel=/guests/tiny ;;
     esac
     [ -e "$_kernel" ] || fail "guest_start $_name: there is no $_kernel"
@@ -74,6 +77,16 @@ guest_start()
         echo "cmdline=\"$_extra\""
         echo "on_crash=\"destroy\""
         echo "on_reboot=\"destroy\""
+        if [ "$_type" = hvm ]; then
+            echo 'vga="none"'
+            echo 'vnc=0'
+            echo "serial=\"file:$(guest_console "$_name")\""
+        fi
+        # The tiny guest times every touch; reading an emulated TSC would cost more than a page-in.
+        case $_kernel$_lines in
+            *tsc_mode*) ;;
+            /guests/tiny*) echo 'tsc_mode="native"' ;;
+        esac
         printf '%s' "$_lines"
     } > "/run/xenhost/$_name.cfg"
     xl create -q "/run/xenhost/$_name.cfg" || fail "xl create $_name"
