@@ -137,6 +137,8 @@ static void parse(struct status *status, const char *text, size_t length)
         status->error = complaint("it ends in the middle");
     else if ( json_tokener_get_error(tokener) != json_tokener_success )
         status->error = complaint(json_tokener_error_desc(json_tokener_get_error(tokener)));
+    else if ( memchr(text, 0, length) )       /* where json-c ends without a word */
+        status->error = complaint("it holds bytes that are no text");
     else if ( !json_object_is_type(status->root, json_type_object) )
         status->error = complaint("it is not an object");
     json_tokener_free(tokener);
