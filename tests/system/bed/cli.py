@@ -54,6 +54,12 @@ class Run:
         self.allow_guest_crash = options.guest_crash == "allow"
         self.root = options.root
         self.with_qemu = options.with_qemu
+        self.iommu = options.iommu
+        if self.iommu and options.cpu != "amd":
+            raise failure.Failure(failure.USAGE, "--iommu is for --cpu amd")
+        if self.iommu and self.root == "systemd":
+            raise failure.Failure(failure.USAGE, "--iommu and --root systemd do not go together: "
+                                  "the disk of that root is on another machine type")
         self.show_console = options.console
         self.nonce = "%016x" % random.SystemRandom().getrandbits(64)
         self.add = [self._added(item) for item in options.add]
@@ -182,6 +188,8 @@ def parser():
                              help="dom0's vCPUs (default 1)")
             one.add_argument("--add", action="append", default=[], metavar="FILE[:DEST]",
                              help="put a file or directory into dom0 (default /root/NAME)")
+            one.add_argument("--iommu", action="store_true",
+                             help="the host has an IOMMU (amd only)")
             one.add_argument("--with-qemu", action="store_true",
                              help="put QEMU into dom0, for HVM guests (package qemu-system-xen)")
             one.add_argument("--xen-option", action="append", default=[], metavar="KEY=VALUE",
