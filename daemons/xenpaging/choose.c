@@ -192,7 +192,8 @@ bool choose_refused(struct choose *c, uint64_t gfn, uint32_t now)
     if ( !page )
         return false;
     c->refused++;
-    page->heat = PAGE_HEAT_MAX;
+    if ( page->state == PAGE_RESIDENT )
+        page->heat = PAGE_HEAT_MAX;
     if ( ++page->refusals < CHOOSE_REFUSALS_MAX )
         return false;
     page->refusals = 0;

@@ -35,7 +35,7 @@ extern const uint32_t choose_age_seconds[CHOOSE_AGES - 1];
 
 struct choose_statistics {
     uint64_t nominated;           /* nominations that were accepted */
-    uint64_t refused;             /* that were not: in use by dom0, or not pageable */
+    uint64_t refused;             /* that were not, and evictions: in use by dom0, touched just now, not pageable */
     uint64_t touched;             /* second chances: nominated pages that came back */
     uint64_t evicted;
     uint64_t working_set_pages;   /* estimate: pages in use within CHOOSE_SAMPLE_MS */
@@ -57,7 +57,7 @@ unsigned int choose_samples(struct choose *c, uint64_t *gfns, unsigned int max);
 /* A nomination was accepted; flags are PAGE_MARKER, PAGE_SAMPLED or 0. */
 void choose_nominated(struct choose *c, uint64_t gfn, uint8_t flags, uint32_t now);
 
-/* A nomination was refused.  True: the frame was refused so often that it should be asked about. */
+/* A nomination, or an eviction, was refused.  True: the frame was refused so often that it should be asked about. */
 bool choose_refused(struct choose *c, uint64_t gfn, uint32_t now);
 
 /* The guest used the page: it came back, or was loaded on demand. */

@@ -88,7 +88,12 @@ void paged_close(struct paged *d)
 
 uint64_t paged_left(const struct paged *d)
 {
-    return store_count(d->store) + pages_count(d->pages, PAGE_NOMINATED) + d->waiting_count;
+    uint64_t left = store_count(d->store) + pages_count(d->pages, PAGE_NOMINATED) + d->waiting_count;
+
+    /* Bytes that the store would not keep are nowhere but in these. */
+    for ( const struct load *load = d->stuck; load; load = load->next )
+        left += !store_has(d->store, load->gfn);
+    return left;
 }
 
 void paged_refresh(struct paged *d, uint32_t at_most_ms_old)

@@ -84,6 +84,8 @@ struct paged {
     bool failed;                  /* a page cannot be given back: the domain is paused until it can, */
     bool lost;                    /* which it never can: nobody has its bytes */
     uint64_t failed_gfn;
+    bool unreadable;              /* some pages are marked so, and since when: */
+    uint32_t unreadable_at;
 
     struct memevent_channel *channel;
     struct event *readable;

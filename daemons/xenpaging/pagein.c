@@ -65,6 +65,9 @@ static void answer_waiting(struct paged *d, uint64_t gfn)
     }
 }
 
+/* Pages that could not be read are left alone for so long. */
+#define UNREADABLE_MS     1000U
+
 /* Nobody is stopped for a page that nobody needs yet. */
 static void unreadable(struct paged *d, uint64_t gfn, bool demanded, int error)
 {
@@ -72,6 +75,9 @@ static void unreadable(struct paged *d, uint64_t gfn, bool demanded, int error)
 
     if ( page )
         page->flags |= PAGE_UNREADABLE;
+    if ( !d->unreadable )
+        d->unreadable_at = d->pager->now;
+    d->unreadable = true;
     if ( demanded || d->phase == PAGED_LEAVING )
         paged_fail(d, gfn, error);
     else
@@ -188,6 +194,8 @@ static void settle(struct paged *d, uint64_t gfn, struct load *load, int status)
             if ( page )
                 page->flags &= ~PAGE_LOADING;
         }
+        else if ( status != -EINVAL )
+            break;                /* only its state was to be changed: no bytes are missing, and it is tried again */
         paged_fail(d, gfn, status);
         break;
     }
@@ -386,7 +394,9 @@ void pagein_retry(struct paged *d)
     {
         const struct page *page = pages_find(d->pages, d->waiting[i].gfn);
 
-        if ( page && page->state == PAGE_OUT && !(page->flags & PAGE_LOADING) )
+        if ( !page || page->state != PAGE_OUT )
+            d->touched[d->touched_count++] = d->waiting[i].gfn;
+        else if ( !(page->flags & PAGE_LOADING) )
             start_load(d, d->waiting[i].gfn, true, false);
     }
     if ( d->ready || d->touched_count )
@@ -398,6 +408,11 @@ unsigned int pagein_bring(struct paged *d, unsigned int max)
     uint64_t gfn = d->bring_from;
     unsigned int started = 0;
 
+    if ( d->unreadable && d->pager->now - d->unreadable_at >= UNREADABLE_MS )
+    {
+        pages_clear_flag(d->pages, PAGE_UNREADABLE);
+        d->unreadable = false;
+    }
     while ( started < max )
     {
         const struct page *page;

@@ -47,6 +47,19 @@
 /* How fresh the hypervisor's count of the domain's pages must be. */
 #define INFO_AGE_MS       20U
 
+/* It was refused so often that it may not be there any more: a nominated page that the guest gives up goes silently. */
+static bool is_gone(struct paged *d, uint64_t gfn)
+{
+    struct pager *p = d->pager;
+    uint8_t state;
+
+    if ( !choose_refused(d->choose, gfn, p->now) ||
+         p->hv->ops->query_frames(p->hv, d->domid, gfn, 1, &state) || state != FRAME_EMPTY )
+        return false;
+    pages_set(d->pages, pages_find(d->pages, gfn), PAGE_ABSENT, p->now);
+    return true;
+}
+
 static unsigned int nominate(struct paged *d, const uint64_t *gfns, unsigned int count, uint8_t flags)
 {
     struct hypervisor_operation ops[NOMINATE_PAGES];
@@ -63,16 +76,13 @@ static unsigned int nominate(struct paged *d, const uint64_t *gfns, unsigned int
         return 0;
     for ( unsigned int i = 0; i < count; i++ )
     {
-        uint8_t state;
-
         if ( !ops[i].status )
         {
             choose_nominated(d->choose, gfns[i], flags, p->now);
             accepted++;
         }
-        else if ( ops[i].status != -ESRCH && choose_refused(d->choose, gfns[i], p->now) &&
-                  !p->hv->ops->query_frames(p->hv, d->domid, gfns[i], 1, &state) && state == FRAME_EMPTY )
-            pages_set(d->pages, pages_find(d->pages, gfns[i]), PAGE_ABSENT, p->now);
+        else if ( ops[i].status != -ESRCH )
+            is_gone(d, gfns[i]);
     }
     return accepted;
 }
@@ -124,9 +134,15 @@ static unsigned int evict(struct paged *d, unsigned int max, bool all_ages)
     struct hypervisor_operation ops[STEP_PAGES];
     uint64_t gfns[STEP_PAGES];
     struct pager *p = d->pager;
-    unsigned int room = store_reserve(p->store, max), count, gone = 0;
+    unsigned int room, count, gone = 0;
     int rc;
 
+    /* Each may have to go straight back (keep()), and then needs a buffer to do so from. */
+    if ( max > p->free_load_count )
+        max = p->free_load_count;
+    if ( !max )
+        return 0;
+    room = store_reserve(p->store, max);
     if ( !room )
     {
         if ( !p->store_full )
@@ -160,7 +176,8 @@ static unsigned int evict(struct paged *d, unsigned int max, bool all_ages)
         {
             /* Touched meanwhile (an event says so), or mapped by dom0: it stays nominated and waits its turn again. */
             store_unreserve(p->store, 1);
-            choose_put_back(d->choose, gfns[i], p->now);
+            if ( rc || ops[i].status == -ESRCH || !is_gone(d, gfns[i]) )
+                choose_put_back(d->choose, gfns[i], p->now);
         }
     }
     return gone;

@@ -178,6 +178,8 @@ static int touch(struct xen_host *host, struct hypervisor_operation *operations,
         xen_count(&host->counts.system_calls, 1);
         if ( !xendevicemodel_set_mem_type(host->model, operations[i].domid, HVMMEM_ram_rw, operations[i].gfn, 1) )
             operations[i].status = -ENOENT;
+        else if ( errno == EINVAL )
+            operations[i].status = -ENOENT;     /* there is no page: the guest gave it up */
         else
             operations[i].status = errno == EAGAIN ? 0 : -errno;
     }
