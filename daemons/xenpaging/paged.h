@@ -114,7 +114,7 @@ struct paged {
     uint32_t last_evict;
     uint32_t last_brought;        /* when a page last came in */
     uint32_t last_flush;          /* of the device model's cache */
-    bool target_reached;
+    bool was_suspended;
 
     uint64_t scan;                /* next frame to ask about; frame_limit: nothing to ask */
     uint64_t scan_found;

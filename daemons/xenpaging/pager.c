@@ -178,7 +178,8 @@ static void consider(struct pager *p, uint16_t domid)
     struct paged *d = find(p, domid);
     bool held = hold_is_wanted(p, domid);
     uint64_t target = read_target(p, domid, d ? d->target : TARGET_NONE);
-    bool suspending = d && is_suspending(p, domid);
+    bool suspending = d && (d->info.is_suspended || is_suspending(p, domid));
+    struct domain_info info;
 
     if ( p->stopping )
         return;
@@ -189,19 +190,19 @@ static void consider(struct pager *p, uint16_t domid)
             if ( !hold_says_paged(p, domid) )
                 hold_say_in(p, domid);
         }
-        else if ( target != TARGET_NONE && !bit_get(host->refused, domid) )
+        else if ( target != TARGET_NONE && !bit_get(host->refused, domid) &&
+                  !p->hv->ops->get_domain(p->hv, domid, &info) && !info.is_suspended && !is_suspending(p, domid) )
             attach(p, domid, target);
         return;
     }
     if ( suspending && !held && paged_left(d) && d->phase == PAGED_RUNNING )
         log_message(LOG_CRIT, LOG_DOMAIN(domid, d->name, "suspend-unprepared"),
-                    "%s was asked to suspend while %" PRIu64 " of its pages are out; if this is a save or a migration, its "
+                    "%s is suspended or was asked to while %" PRIu64 " of its pages are out; if this is a save or a migration, its "
                     "image may lack them: stop it, 'xl unpause' or resume the domain, and use xenpaging-hold(8) around "
                     "the command", d->name, store_count(d->store));
     if ( d->target != target && target != TARGET_NONE && !held )
         log_message(LOG_INFO, LOG_DOMAIN(domid, d->name, "target"), "new target %" PRIu64 " KiB", target * 4);
     d->target = target;
-    d->target_reached = false;
     if ( d->phase != PAGED_GONE )
         d->phase = held || suspending || target == TARGET_NONE ? PAGED_LEAVING : PAGED_RUNNING;
     p->store_full_at = p->now - UINT32_MAX / 2;
@@ -258,6 +259,10 @@ static void look_at_domains(struct pager *p)
                 loop_stop(p->loop);
         }
     }
+    /* What was let go while it was suspended is taken up again when it goes on. */
+    for ( uint32_t domid = 1; domid < DOMIDS; domid++ )
+        if ( bit_get(host->watched, domid) && !find(p, domid) )
+            consider(p, domid);
     for ( struct paged *d = p->first; d; d = d->next )
         paged_refresh(d, 0);
 }
@@ -484,6 +489,11 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
         if ( d->stuck || d->waiting_count )
             pagein_retry(d);
         paged_refresh(d, HOUSEKEEPING_MS);
+        if ( d->info.is_suspended != d->was_suspended )
+        {
+            d->was_suspended = d->info.is_suspended;
+            consider(p, d->domid);
+        }
     }
     if ( p->now - p->last_second >= 1000 )
     {

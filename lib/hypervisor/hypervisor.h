@@ -41,6 +41,7 @@ struct domain_info {
     bool     has_hap;
     bool     is_dying;            /* being torn down, or gone */
     bool     is_shutdown;
+    bool     is_suspended;        /* shut down in order to be saved or migrated, or to go on later */
     bool     is_paused;           /* by a tool stack */
     uint8_t  shutdown_reason;     /* SHUTDOWN_* of Xen, with is_shutdown */
     uint32_t vcpus;

@@ -7,16 +7,22 @@
 
 #include "xen-host.h"
 
+/* Xen's public headers name the integer types without declaring them: they come last. */
+#include <xen/sched.h>
+
 static void describe(const xc_domaininfo_t *in, struct domain_info *out)
 {
+    unsigned int reason = (in->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
+
     *out = (struct domain_info){
         .domid           = in->domain,
         .is_hvm          = in->flags & XEN_DOMINF_hvm_guest,
         .has_hap         = in->flags & XEN_DOMINF_hap,
         .is_dying        = in->flags & XEN_DOMINF_dying,
         .is_shutdown     = in->flags & XEN_DOMINF_shutdown,
+        .is_suspended    = (in->flags & XEN_DOMINF_shutdown) && reason == SHUTDOWN_suspend,
         .is_paused       = in->flags & XEN_DOMINF_paused,
-        .shutdown_reason = (in->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask,
+        .shutdown_reason = reason,
         .vcpus           = in->max_vcpu_id + 1,
         .pages           = in->tot_pages,
         .pages_paged     = in->paged_pages,
