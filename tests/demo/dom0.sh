@@ -7,21 +7,14 @@
 guest_mib=128       # what the guest is given
 work_mib=96         # what it fills, checks and touches
 target_mib=64       # what it is brought down to
-seconds=60          # nothing here takes longer than this, or something is wrong
+seconds=180         # nothing here takes longer than this even on a busy machine, or something is wrong
 
 status_file=/run/xen-memevent/xenpaging.json
 
-line()
+# heading NUMBER TEXT
+heading()
 {
-    printf '%s\n' "--------------------------------------------------------------------------------"
-}
-
-title()
-{
-    printf '\n'
-    line
-    printf ' %s\n' "$*"
-    line
+    printf '\n%s. %s\n' "$1" "$2"
 }
 
 # number NAME: the first number of that name in the pager's status, or 0
@@ -75,7 +68,7 @@ phase()
 {
     said=$(guest_ask demo "$2" "guest: ($3|bad|panic|refused)" $seconds) || lost "no answer to '$2'"
     case $said in "guest: $3 "*" bad=0"*) ;; *) lost "$said" ;; esac
-    printf ' %-32s %7s %6s %6s us %6s us %5s s %3s MiB\n' "$1" "$(value "$said" touches)" "$(value "$said" slow)" \
+    printf '   %-32s %7s %6s %6s us %6s us %5s s %3s MiB\n' "$1" "$(value "$said" touches)" "$(value "$said" slow)" \
         "$(value "$said" p50us)" "$(value "$said" p99us)" "$(seconds_of "$(value "$said" ms)")" "$(resident)"
 }
 
@@ -85,9 +78,7 @@ verify()
     checksum=$(value "$said" checksum)
 }
 
-title "1. A Xen host with one guest of $guest_mib MiB"
-printf ' This is dom0 of Xen %s.%s%s, in an emulated PC.\n' \
-    "$(cat /sys/hypervisor/version/major)" "$(cat /sys/hypervisor/version/minor)" "$(cat /sys/hypervisor/version/extra)"
+xen="$(cat /sys/hypervisor/version/major).$(cat /sys/hypervisor/version/minor)$(cat /sys/hypervisor/version/extra)"
 guest_start demo memory=$guest_mib vcpus=1 kernel=tiny config='tsc_mode="native"' \
     extra="mem=$work_mib seed=7 mix=zero:25,text:50,random:25 slow=200 run=fill,wait" > /tmp/xl.log 2>&1 ||
     { cat /tmp/xl.log; exit 1; }
@@ -95,86 +86,75 @@ guest_wait demo "guest: ready" $seconds
 id=$(guest_id demo)
 said=$(guest_ask demo verify "guest: (verify|bad|panic)" $seconds) || lost "it did not start"
 before=$(value "$said" checksum)
+heading 1 "A Xen $xen host runs in an emulated PC, with one guest of $guest_mib MiB."
 cat <<END
- The guest has filled $work_mib MiB with a pattern: a quarter zeroes, half of it compressible,
- a quarter random. It compares every word of it whenever we ask.
- Its checksum now, with all of its memory: $before
+   The guest has filled $work_mib MiB with a pattern: a quarter zeroes, half of it
+   compressible, a quarter random. It compares every word whenever it is asked to.
 END
 
-title "2. The pager is told to leave it $target_mib MiB"
+heading 2 "xenpaging, in dom0, is told to leave it $target_mib MiB, while it runs:"
 xenpaging --foreground > /tmp/xenpaging.log 2>&1 &
 pager=$!
 wait_until 20 [ -e "$status_file" ] || lost "xenpaging did not start"
-echo " # xenstore-write /local/domain/$id/memory/target-tot_pages $((target_mib * 1024))"
+echo "   # xenstore-write /local/domain/$id/memory/target-tot_pages $((target_mib * 1024))"
 xenstore-write "/local/domain/$id/memory/target-tot_pages" $((target_mib * 1024))
 began=$(date +%s)
-printf '\n %8s %18s %14s\n' "second" "guest's memory" "paged out"
-shown=
+printf '   the guest has, each second:'
+column=30
 while :; do
     now=$(resident)
-    if [ "$now" != "$shown" ]; then
-        printf ' %8s %14s MiB %10s MiB\n' $(($(date +%s) - began)) "$now" $(((guest_mib - now)))
-        shown=$now
-    fi
+    [ $column -lt 74 ] || { printf '\n   %27s' ""; column=30; }
+    printf ' %s' "$now"
+    column=$((column + ${#now} + 1))
     at_most $target_mib && break
     [ $(($(date +%s) - began)) -lt $seconds ] || lost "the target was not reached"
     sleep 1
 done
+echo " MiB"
 sleep 1.5
 
-title "3. What is out is kept in dom0, compressed"
 pages=$(number pages)
-out_mib=$((pages / 256))
-memory_kib=$(($(number memory_bytes) / 1024))
-printf ' %-44s %7s pages  %6s KiB\n' "paged out" "$pages" $((pages * 4))
-printf ' %-44s %7s\n' "  one word repeated: only the word is kept" "$(number same_filled)"
-printf ' %-44s %7s\n' "  compressed by lz4" "$(number lz4)"
-printf ' %-44s %7s\n' "  does not compress: kept as it is" "$(number uncompressed)"
-printf ' %-44s %7s\n' "  written to a file" "$(number in_file)"
-printf ' %-44s %7s        %6s KiB\n' "dom0's memory that this takes" "" "$memory_kib"
+heading 3 "What is out, $pages pages of 4 KiB, is kept in dom0:"
+printf '   %7s  %s\n' "$(number same_filled)" "pages that repeat one word: only the word is kept" \
+    "$(number lz4)" "compressed by lz4" "$(number uncompressed)" "kept as they are: they do not compress" \
+    "$(number in_file)" "written to a file, where what does not fit into memory goes"
+echo "   $((pages / 256)) MiB of the guest's memory take $(($(number memory_bytes) >> 20)) MiB of dom0's."
 
-title "4. The guest works on, with half of its memory"
+heading 4 "The guest works on, with half of its memory."
 cat <<END
- A touch of a page that is out stops the guest's CPU until xenpaging has brought the
- page back, and another page goes. These times are the guest's own, by its clock:
- a touch that took longer than 200 us counts as slow. The emulation makes
- everything many times slower than a real machine would be.
+   A touch of a page that is out stops its CPU until the page is back; another one
+   goes. Times are the guest's own, by its clock; a touch of more than 200 us counts
+   as slow. In this emulation everything is many times slower than on real hardware.
 
 END
-printf ' %-32s %7s %6s %9s %9s %7s %7s\n' "what the guest does" "touches" "slow" "median" "99 %" "time" "memory"
+printf '   %-32s %7s %6s %9s %9s %7s %7s\n' "what the guest does" "touches" "slow" "median" "99 %" "time" "memory"
 verify "reads and compares everything"
 [ "$checksum" = "$before" ] || lost "checksum $checksum instead of $before"
 half=$checksum
-phase "touches 5000 pages at random" rand:5000 rand
-phase "reads all in order" seq:1 seq
-phase "writes 3000 pages anew at random" storm:3000 storm
+phase "touches pages at random" rand:5000 rand
+phase "reads all pages in order" seq:1 seq
+phase "writes pages anew, at random" storm:3000 storm
 verify "reads and compares everything"
 written=$checksum
-
-title "5. Everything comes back"
 sleep 1.5
-faults=$(number faults) paged_out=$(number paged_out) paged_in=$(number paged_in)
+
+heading 5 "Its target is set to 0: everything comes back, and the pager ends."
+faults=$(number faults) paged_out=$(number paged_out)
 p50=$(($(number p50_nanoseconds) / 1000)) p99=$(($(number p99_nanoseconds) / 1000))
 xenstore-write "/local/domain/$id/memory/target-tot_pages" 0
 wait_until $seconds at_least $((guest_mib - 1)) || lost "it did not get its memory back"
-printf ' Its target is 0 now, which means all of its memory: it has %s MiB again.\n' "$(resident)"
+printf '   The guest has %s MiB again. Until then %s pages had gone out, and it\n' "$(resident)" "$paged_out"
+echo "   had waited for $faults; xenpaging took $p50 us (median), $p99 us (99 %) for one."
 kill -TERM $pager
 wait $pager || lost "xenpaging ended with status $?"
-echo " The pager has ended; the guest needs it no more."
 said=$(guest_ask demo verify "guest: (verify|bad|panic)" $seconds) || lost "no answer"
 after=$(value "$said" checksum)
 guest_tell demo stop
 guest_wait demo "guest: done" $seconds
 guest_says demo "guest: done status=ok" || lost "$(tail -n 1 "$(guest_console demo)")"
-cat <<END
- In all, $paged_out pages went out and $paged_in came in, $faults of them because the
- guest was waiting for them. Inside the pager that took $p50 us (median), $p99 us (99 %).
-END
 
-title "The guest's verdict"
-printf ' %-50s %s\n' "checksum with all of its memory" "$before" \
-    "the same, read back at half of its memory" "$half" \
-    "after it wrote, at half of its memory" "$written" \
-    "the same, with all of its memory back" "$after"
+heading 6 "The guest's own verdict, its checksums:"
+printf '   %-52s %s\n' "with all of its memory" "$before" "the same, read at half of its memory" "$half" \
+    "after its writes, read at half of its memory" "$written" "the same, with all of its memory back" "$after"
 [ "$before" = "$half" ] && [ "$written" = "$after" ] || lost "the checksums differ"
-printf '\n INTACT: not one bit of %s MiB was lost.\n\n' $work_mib
+printf '\n   INTACT: not one bit of %s MiB was lost.\n\n' $work_mib
