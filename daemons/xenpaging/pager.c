@@ -329,14 +329,14 @@ static void settle(struct paged *d)
     }
     else
         return;
-    /* After giving up it stays "paged", by a pager that is dead: nobody may save it. */
     gone = d->phase == PAGED_GONE;
+    unlink_paged(d);
+    paged_close(d);
+    /* Only now may a save begin.  After giving up it stays "paged", by a pager that is dead: nobody may save it. */
     if ( gone )
         hold_forget(p, domid);
     else if ( !give_up )
         hold_say_in(p, domid);
-    unlink_paged(d);
-    paged_close(d);
     /* The pager of one domain waits for its next target, and ends with the domain. */
     if ( p->stopping ? !p->first : p->single && gone )
         loop_stop(p->loop);
