@@ -55,6 +55,21 @@ static int open_spill(void)
     return found;
 }
 
+/* Waits until no write is on its way, so that what is in the file is what will be read. */
+static void wait_for_writes(void)
+{
+    struct pollfd fd = { .fd = store_fd(b.pager.store), .events = POLLIN };
+    struct store_statistics before, after;
+
+    do
+    {
+        store_get_statistics(b.pager.store, &before);
+        poll(&fd, 1, 300);
+        bench_reap();
+        store_get_statistics(b.pager.store, &after);
+    } while ( before.writes != after.writes || poll(&fd, 1, 0) == 1 );
+}
+
 /* One word of each page of the file, and what it was: only what is still wrong is put right again. */
 static uint64_t *flipped;
 static off_t flipped_size;
@@ -66,6 +81,7 @@ static void flip_spill(void)
     int fd = open_spill();
     struct stat st;
 
+    wait_for_writes();
     assert_int_equal(fstat(fd, &st), 0);
     flipped_size = st.st_size;
     flipped = malloc(flipped_size / HYPERVISOR_PAGE_SIZE * sizeof(*flipped));
@@ -104,6 +120,7 @@ static void cut_spill(uint8_t **saved, off_t *size)
     int fd = open_spill();
     struct stat st;
 
+    wait_for_writes();
     assert_int_equal(fstat(fd, &st), 0);
     *size = st.st_size;
     *saved = malloc(st.st_size);
