@@ -272,7 +272,7 @@ static double now(void)
 static int show_repeatedly(const struct request *request)
 {
     struct status_list before = { 0 }, list;
-    bool screen = isatty(STDOUT_FILENO) && !request->json;
+    bool screen = request->watch && isatty(STDOUT_FILENO) && !request->json;
     double last = 0;
     int status, rc;
 
