@@ -96,7 +96,7 @@ static int take_page(struct xen_host *host, struct xen_ring *ring, uint32_t *rem
                                            &error);
     if ( !ring->ring.page || error )
     {
-        rc = ring->ring.page ? -error : -errno;
+        rc = ring->ring.page ? error : -errno;
         goto fail;
     }
     memset(ring->ring.page, 0, HYPERVISOR_PAGE_SIZE);
