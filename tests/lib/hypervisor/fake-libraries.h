@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Stand-ins for the Xen libraries that lib/hypervisor calls, with one guest behind them.  They take what Xen takes
+ * and object to everything else: arguments outside of hypercall buffers, fields that must be zero, an eviction while
+ * the page is mapped.  What they answer is set here; what was asked is counted here.
+ */
+#ifndef TESTS_HYPERVISOR_FAKE_LIBRARIES_H
+#define TESTS_HYPERVISOR_FAKE_LIBRARIES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FAKE_DOMID    5U
+#define FAKE_GFNS     2048U
+#define FAKE_RING_GFN 2000U
+#define FAKE_PORT     17U         /* Xen's */
+#define FAKE_BOUND    23U         /* ours */
+
+struct fake_libraries {
+    /* The guest. */
+    bool populated[FAKE_GFNS];
+    uint32_t flags;               /* XEN_DOMINF_* */
+    uint64_t pod_entries;
+    bool exists;
+    unsigned int pauses;
+    bool paging_enabled;
+
+    /* Answers; 0 or a positive errno. */
+    int paging[FAKE_GFNS];        /* of the paging operation on the frame */
+    int mapping[FAKE_GFNS];       /* of mapping the frame: reported for it alone */
+    int set_type[FAKE_GFNS];
+    bool has_no_paging;
+    int open_fails_at;            /* the connection of that number cannot be opened, 1..5 */
+    int multicall_fails, map_fails, domctl_fails, param_fails, populate_fails, decrease_fails, enable_fails;
+    int events_fail, bind_fails, priority_fails, notify_fails;
+    int pod_fails;
+
+    /* What was seen. */
+    unsigned int hypercalls, multicalls;
+    unsigned int operations;
+    uint64_t asked[FAKE_GFNS];    /* frames of the operations, in order */
+    uint32_t asked_op;            /* of the last one */
+    unsigned int disables;
+    int priority;                 /* of the port; -1: never set */
+    unsigned int opened, mapped, buffers, channels;  /* and not closed */
+};
+
+extern struct fake_libraries fake;
+
+void fake_reset(void);
+/* Makes the event channel's descriptor readable. */
+void fake_signal(void);
+
+#endif
