@@ -99,6 +99,7 @@ wait_until 20 [ -e "$status_file" ] || lost "xenpaging did not start"
 echo "   # xenstore-write /local/domain/$id/memory/target-tot_pages $((target_mib * 1024))"
 xenstore-write "/local/domain/$id/memory/target-tot_pages" $((target_mib * 1024))
 began=$(date +%s)
+all=$(resident)
 printf '   the guest has, each second:'
 column=30
 while :; do
@@ -141,7 +142,7 @@ heading 5 "Its target is set to 0: everything comes back, and the pager ends."
 faults=$(number faults) paged_out=$(number paged_out)
 p50=$(($(number p50_nanoseconds) / 1000)) p99=$(($(number p99_nanoseconds) / 1000))
 xenstore-write "/local/domain/$id/memory/target-tot_pages" 0
-wait_until $seconds at_least $((guest_mib - 1)) || lost "it did not get its memory back"
+wait_until $seconds at_least "$all" || lost "it did not get its memory back"
 printf '   The guest has %s MiB again. Until then %s pages had gone out, and it\n' "$(resident)" "$paged_out"
 echo "   had waited for $faults; xenpaging took $p50 us (median), $p99 us (99 %) for one."
 kill -TERM $pager
