@@ -148,6 +148,7 @@ struct pager {
     bool memory_short;
     uint32_t store_full_at;
     bool store_full;
+    bool store_woken;             /* the store's descriptor was readable */
     uint64_t poll_ns;             /* how long polling lasts now; adapts */
 
     struct event *housekeeping, *store_readable, *watches, *watchdog;

@@ -349,10 +349,15 @@ static bool work_round(struct pager *p)
     bool more = false;
 
     read_clock(p);
-    if ( store_reap(p->store, pagein_read_done, p) > 0 )
-        for ( struct paged *d = p->first; d; d = d->next )
-            if ( d->ready )
-                pagein_finish(d);
+    /* A system call, and this is between a guest and its page: only if there may be something. */
+    if ( p->store_woken || store_is_busy(p->store) )
+    {
+        p->store_woken = false;
+        if ( store_reap(p->store, pagein_read_done, p) > 0 )
+            for ( struct paged *d = p->first; d; d = d->next )
+                if ( d->ready )
+                    pagein_finish(d);
+    }
     for ( struct paged *d = p->first, *next; d; d = next )
     {
         next = d->next;
@@ -512,12 +517,14 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
     readiness_alive();
 }
 
-static void on_wakeup(evutil_socket_t fd, short what, void *arg)
+static void on_store(evutil_socket_t fd, short what, void *arg)
 {
-    /* Only to wake up: the work is done before the next sleep. */
+    struct pager *p = arg;
+
+    /* The work is done before the next sleep. */
     (void)fd;
     (void)what;
-    (void)arg;
+    p->store_woken = true;
 }
 
 static void on_stop(evutil_socket_t number, short what, void *arg)
@@ -646,7 +653,7 @@ static int start(struct pager *p)
     if ( !rc && period )
         rc = loop_every(p->loop, period / 1000, on_watchdog, p, &p->watchdog);
     if ( !rc )
-        rc = loop_watch(p->loop, store_fd(p->store), on_wakeup, p, &p->store_readable);
+        rc = loop_watch(p->loop, store_fd(p->store), on_store, p, &p->store_readable);
     if ( !rc )
         rc = p->hv->ops->add_watch(p->hv, "@introduceDomain", "domains");
     if ( !rc )

@@ -365,6 +365,11 @@ int store_fd(const struct store *s)
     return s->io.event;
 }
 
+bool store_is_busy(const struct store *s)
+{
+    return s->io.in_flight[STORE_OP_READ] || s->io.in_flight[STORE_OP_WRITE];
+}
+
 void store_get_statistics(const struct store *s, struct store_statistics *out)
 {
     *out = s->statistics;

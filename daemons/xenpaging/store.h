@@ -165,6 +165,9 @@ bool store_next(const struct store_domain *d, uint64_t *gfn);
 /* Readable (poll, level-triggered) when store_reap has something to do.  The store's own; the same for its whole life. */
 int store_fd(const struct store *s);
 
+/* Is anything in flight?  If not, and as long as store_fd is not readable, store_reap would do nothing. */
+bool store_is_busy(const struct store *s);
+
 /* result: 0 (the page is there, verified), -EBADMSG (zeros), -EIO.  May call anything but store_reap and store_close. */
 typedef void store_done_fn(void *arg, void *cookie, int result);
 
