@@ -36,7 +36,7 @@ guest_console()
 }
 
 # guest_start NAME [KEY=VALUE]...: starts a guest and returns once it exists.
-#   type=pvh       or hvm, which needs xenhost's --with-qemu; its firmware takes a minute or two
+#   type=pvh       or hvm, which needs xenhost's --with-qemu; its firmware takes minutes under emulation
 #   memory=MIB     128       vcpus=N        1
 #   kernel=K       linux (Debian's kernel with guest/init), tiny (our own guest), or a file
 #   ramdisk=FILE   for a kernel given as a file
