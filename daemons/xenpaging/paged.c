@@ -86,6 +86,27 @@ void paged_close(struct paged *d)
     free(d);
 }
 
+bool paged_leave(struct paged *d)
+{
+    struct hypervisor *hv = d->pager->hv;
+
+    if ( hv->ops->pause_domain(hv, d->domid) )
+        return false;
+    if ( pagein_serve(d) || paged_left(d) )
+        d->quiet_rounds = 0;
+    else
+        d->quiet_rounds++;
+    if ( d->quiet_rounds >= LEAVE_QUIET_ROUNDS )
+    {
+        event_free(d->readable);
+        d->readable = NULL;
+        memevent_detach(d->channel);
+        d->channel = NULL;
+    }
+    hv->ops->unpause_domain(hv, d->domid);
+    return !d->channel;
+}
+
 uint64_t paged_left(const struct paged *d)
 {
     uint64_t left = store_count(d->store) + pages_count(d->pages, PAGE_NOMINATED) + d->waiting_count;

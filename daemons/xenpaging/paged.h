@@ -42,6 +42,9 @@
 /* Requests a channel can have outstanding: a stock ring has 8, a channel page of 64-byte slots 64. */
 #define WAITING_MAX       64U
 
+/* Rounds in a row in which a channel must be found empty before it is closed. */
+#define LEAVE_QUIET_ROUNDS 2U
+
 /* A target that says: everything in. */
 #define TARGET_NONE       UINT64_MAX
 
@@ -115,6 +118,7 @@ struct paged {
     uint32_t last_brought;        /* when a page last came in */
     uint32_t last_flush;          /* of the device model's cache */
     bool was_suspended;
+    unsigned int quiet_rounds;    /* of leaving, without a request */
 
     uint64_t scan;                /* next frame to ask about; frame_limit: nothing to ask */
     uint64_t scan_found;
@@ -162,6 +166,13 @@ struct pager {
 int  paged_open(struct pager *p, uint16_t domid, struct paged **out, const char **why);
 /* Detaches at once and frees; pages that are out are lost, so: only when there are none, or no domain. */
 void paged_close(struct paged *d);
+/*
+ * Closes the channel of a domain that has all its memory, without leaving anybody behind.  A vCPU that saw a page out
+ * a moment before it came in still puts its request on the ring, or waits for a place there: so the domain is paused,
+ * which lets each vCPU finish that, and the channel is closed only when it was empty twice and the guest ran between.
+ * True: it is closed.  False: call again in a later round.
+ */
+bool paged_leave(struct paged *d);
 /* What is left to do before a close loses nothing: pages out, nominated, and requests not answered. */
 uint64_t paged_left(const struct paged *d);
 void paged_refresh(struct paged *d, uint32_t at_most_ms_old);

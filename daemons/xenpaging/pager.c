@@ -319,7 +319,11 @@ static void settle(struct paged *d)
     if ( d->phase == PAGED_GONE )
         log_message(LOG_INFO, LOG_DOMAIN(domid, d->name, "domain-gone"), "%s is gone", d->name);
     else if ( d->phase == PAGED_LEAVING && !paged_left(d) && !d->failed )
+    {
+        if ( !paged_leave(d) )
+            return;
         log_message(LOG_INFO, LOG_DOMAIN(domid, d->name, "detached"), "%s has all its memory; no longer paged", d->name);
+    }
     else if ( give_up )
     {
         log_message(LOG_CRIT, LOG_DOMAIN(domid, d->name, "left-incomplete"),
