@@ -123,7 +123,8 @@ static void print_heading(FILE *out, const struct status *status)
         fprintf(out, "The pager with process id %" PRIu64 " died %" PRIu64 " s ago, and the pages that were out with it: a domain "
                 "below that has some waits for them for ever. 'xl destroy' it and start it anew; then 'systemctl start "
                 "xenpaging', or remove %s\n", status->pid, status->age, status->path);
-    else if ( status->age > STATUS_OLD_SECONDS )
+    /* Without a domain it sleeps, and writes nothing. */
+    else if ( status->age > STATUS_OLD_SECONDS && status_count(status->root, "domains") )
         fprintf(out, "The pager with process id %" PRIu64 " wrote nothing for %" PRIu64 " s: see 'systemctl status xenpaging' "
                 "and the disk of its spill directory\n", status->pid, status->age);
     else

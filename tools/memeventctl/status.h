@@ -21,7 +21,7 @@ struct json_object;
 /* Objects in objects: a daemon's file has four levels. */
 #define STATUS_DEPTH_MAX  16
 
-/* A daemon that lives writes each second; after this it is said not to answer. */
+/* A daemon that has work to do writes each second; after this it is said not to answer. */
 #define STATUS_OLD_SECONDS 10U
 
 struct status {
