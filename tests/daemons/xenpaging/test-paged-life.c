@@ -406,6 +406,12 @@ static void test_host_without_memory(void **unused)
     }
     assert_true(b.d->statistics.no_memory > 0);
     assert_int_equal(b.host.pauses, 0);
+
+    /* Those that nobody waits for leave buffers for those that somebody will. */
+    b.host.memory_limit = 1;
+    b.d->phase = PAGED_LEAVING;
+    bench_rounds(200, 10);
+    assert_int_equal(b.pager.free_load_count, LOADS_FOR_FAULTS);
     b.host.memory_limit = 0;
     bench_leave();
     bench_close();
@@ -465,6 +471,8 @@ static void test_lost_drops(void **unused)
     assert_true(bench_settle(1000));
     /* They are found, and can be paged again. */
     bench_rounds(500, 10);
+    /* Of those that came back no old bytes are kept. */
+    assert_true(store_count(b.d->store) <= b.host.pages_paged + lost / 2);
     assert_true(bench_reach(700, 3000));
     read_all(0, 1, PAGES);
     bench_leave();
@@ -489,12 +497,54 @@ static void test_given_up_while_waited_for(void **unused)
         b.pager.now++;
         pagein_serve(b.d);
         if ( b.host.frame[gfn].type == FAKE_PAGING_IN )
+        {
             assert_true(fake_drop(&b.host, gfn, false));
+            /* At once, not when somebody looks after those who wait. */
+            pagein_serve(b.d);
+            assert_int_equal(b.host.vcpu[0].paused, 0);
+        }
         if ( done++ % 2 )
             fake_populate(&b.host, gfn);
         assert_true(bench_settle(1000));
     }
     assert_true(b.host.drops > 10);
+    bench_leave();
+    bench_close();
+}
+
+/* Bytes that are late: the frame was given up, populated anew, and paged out again before they could be loaded. */
+static void test_late_bytes(void **unused)
+{
+    uint64_t gfn = 0;
+
+    (void)unused;
+    bench_open(PAGES, 8 * MIB, 0);
+    assert_true(bench_reach(1000, 3000));
+    while ( b.host.frame[gfn].type != FAKE_PAGED )
+        gfn++;
+    b.host.memory_limit = 1;
+    fake_access(&b.host, 0, gfn, false);
+    fake_is_idle(&b.host);
+    pagein_serve(b.d);
+    assert_non_null(b.d->stuck);
+
+    b.host.memory_limit = 0;
+    assert_true(fake_drop(&b.host, gfn, false));
+    assert_true(fake_populate(&b.host, gfn));
+    pagein_serve(b.d);
+    b.d->scan = b.d->scan_found = 0;
+    b.d->target = 1;
+    /* Without the housekeeping, which would try the load again. */
+    for ( unsigned int i = 0; i < 3000 && b.host.frame[gfn].type != FAKE_PAGED; i++ )
+    {
+        b.pager.now += 10;
+        pageout_step(b.d);
+    }
+    assert_int_equal(b.host.frame[gfn].type, FAKE_PAGED);
+    /* The model looks at the bytes. */
+    pagein_retry(b.d);
+    assert_int_equal(b.host.frame[gfn].type, FAKE_PAGED);
+    assert_true(bench_settle(1000));
     bench_leave();
     bench_close();
 }
@@ -580,6 +630,17 @@ static void test_domain_gone(void **unused)
         assert_int_equal(b.d->phase, PAGED_GONE);
         bench_close();
     }
+
+    /* At once: some loads are being read, others wait for memory of the host. */
+    bench_open(PAGES, STORE_RAM_MIN, 64 * MIB);
+    assert_true(bench_reach(300, 5000));
+    b.host.memory_limit = 1;
+    b.d->phase = PAGED_LEAVING;
+    pageout_step(b.d);
+    pageout_step(b.d);
+    assert_true(b.pager.free_load_count < LOADS_MAX);
+    bench_close();
+    assert_int_equal(b.pager.free_load_count, LOADS_MAX);
 }
 
 static void test_refused_attach(void **unused)
@@ -634,6 +695,7 @@ int main(void)
         cmocka_unit_test(test_vanished_pages),
         cmocka_unit_test(test_lost_drops),
         cmocka_unit_test(test_given_up_while_waited_for),
+        cmocka_unit_test(test_late_bytes),
         cmocka_unit_test(test_mapped_pages),
         cmocka_unit_test(test_failing_hypercalls),
         cmocka_unit_test(test_domain_gone),

@@ -81,7 +81,7 @@ static void test_reaching_zero(void **unused)
     /* Every distance from frame 0: what is fetched lies end to end, and stops there. */
     for ( uint64_t start = 2; start < 300; start++ )
     {
-        struct stream_window window;
+        struct stream_window window, last = { 0 };
         struct streams s;
         uint64_t next = start - 3;
 
@@ -100,6 +100,7 @@ static void test_reaching_zero(void **unused)
             assert_int_equal(window.step, -1);
             assert_true(window.count <= next + 1);
             next -= window.count;
+            last = window;
             if ( next == UINT64_MAX )
             {
                 assert_false(window.has_marker);
@@ -111,6 +112,7 @@ static void test_reaching_zero(void **unused)
         assert_int_equal(next, UINT64_MAX);
         /* Nothing of it is left that could go on from there. */
         expect_nothing(streams_fault(&s, UINT64_MAX));
+        expect_nothing(streams_fault(&s, last.first));
     }
 }
 
