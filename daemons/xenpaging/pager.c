@@ -203,6 +203,7 @@ static void consider(struct pager *p, uint16_t domid)
     if ( d->target != target && target != TARGET_NONE && !held )
         log_message(LOG_INFO, LOG_DOMAIN(domid, d->name, "target"), "new target %" PRIu64 " KiB", target * 4);
     d->target = target;
+    d->quiet_rounds = 0;
     if ( d->phase != PAGED_GONE )
         d->phase = held || suspending || target == TARGET_NONE ? PAGED_LEAVING : PAGED_RUNNING;
     p->store_full_at = p->now - UINT32_MAX / 2;
