@@ -77,7 +77,7 @@ page_out()
     xenstore-write /local/domain/$id/memory/target-tot_pages $1
     _until=$(($(now) + 180000))
     while [ "$(kib $guest)" -gt $(($1 + 512)) ] && [ "$(now)" -lt "$_until" ]; do
-        sleep 0.3
+        sleep 0.1
     done
 }
 
