@@ -36,6 +36,7 @@ pager_target "$id" 99999999999999999999999999
 wait_until 10 grep -q "larger than a domain" "/tmp/pager-$id.log" || pager_dead "$id" "says nothing of a huge target"
 at_target "$id" 32768 || fail "a wrong target changed something"
 pass "a wrong target is refused and changes nothing"
+pager_target "$id" 32768
 
 say "everything in for the length of a command"
 xl rename a renamed
