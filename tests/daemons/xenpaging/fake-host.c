@@ -280,8 +280,7 @@ static int release(struct fake_host *h, uint64_t gfn)
 
     if ( frame->type == FAKE_NONE || frame->type == FAKE_RAM )
         return -ENOENT;
-    if ( !h->release_does_nothing )
-        populate(h, gfn, FAKE_VCPUS);
+    populate(h, gfn, FAKE_VCPUS);
     return 0;
 }
 

@@ -66,7 +66,6 @@ struct fake_host {
     /* How it behaves: one in so many fails; 0: none. */
     unsigned int nominate_fails, evict_fails, load_lacks_memory, submit_fails;
     uint64_t memory_limit;        /* pages that the host has for the guest; 0: enough */
-    bool release_does_nothing;
     /* Called between any two steps of a hypercall: other CPUs go on meanwhile. */
     void (*meanwhile)(struct fake_host *h);
 
