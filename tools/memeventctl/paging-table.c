@@ -25,13 +25,14 @@ enum form {
     FORM_BYTES,       /* shown as KiB */
     FORM_TIME,        /* nanoseconds */
     FORM_TEXT,
-    FORM_SHARE,       /* path of path_of_whole, in per cent */
+    FORM_SHARE,       /* in per cent of path_of_whole */
 };
 
 struct figure {
     const char *heading;      /* in the list; NULL: only in the details */
     const char *label;        /* in the details; NULL: only in the list */
-    const char *path, *path_of_whole;
+    const char *path;
+    const char *path_of_whole;    /* what a share is of, or the number of samples of an estimate: 0, and there is none */
     enum form form;
 };
 
@@ -43,7 +44,7 @@ static const struct figure of_domain[] = {
     { "RESIDENT",  "In memory, KiB",                 "resident_pages",                 NULL, FORM_PAGES },
     { "OUT",       "Paged out, KiB",                 "out_pages",                      NULL, FORM_PAGES },
     { NULL,        "Offered for eviction, KiB",      "nominated_pages",                NULL, FORM_PAGES },
-    { "WORKING",   "Working set, KiB",               "choice.working_set_pages",       NULL, FORM_PAGES },
+    { "WORKING",   "Working set, KiB",               "choice.working_set_pages", "choice.working_set_samples", FORM_PAGES },
     { NULL,        "  from so many samples",         "choice.working_set_samples",     NULL, FORM_COUNT },
     { "FAULTS",    "Faults that somebody waited for", "faults",                        NULL, FORM_RATE },
     { "IN",        "Pages brought in",               "paged_in",                       NULL, FORM_RATE },
@@ -106,7 +107,7 @@ static const struct {
 
 #define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
 
-/* How many bytes a figure is multiplied with, in KiB; pages beyond this would not fit into 64 bits. */
+/* So many pages that their KiB do not fit into 64 bits are no figure. */
 static void format_kib(char *text, uint64_t value, bool pages)
 {
     if ( pages && value > UINT64_MAX / KIB_A_PAGE )
@@ -139,7 +140,8 @@ static void format_figure(char *text, const struct figure *figure, const struct 
     snprintf(text, TEXT_BYTES, "-");
     if ( words )
         utf8_escape(text, TEXT_BYTES, words, strlen(words));
-    if ( figure->form == FORM_TEXT || value == STATUS_UNKNOWN )
+    if ( figure->form == FORM_TEXT || value == STATUS_UNKNOWN ||
+         (figure->path_of_whole && !status_number(object, figure->path_of_whole)) )
         return;
     switch ( figure->form )
     {
@@ -152,7 +154,7 @@ static void format_figure(char *text, const struct figure *figure, const struct 
         break;
     case FORM_SHARE:
         other = status_number(object, figure->path_of_whole);
-        if ( other && other != STATUS_UNKNOWN )
+        if ( other != STATUS_UNKNOWN )
             snprintf(text, TEXT_BYTES, "%.0f %%", 100.0 * value / other);
         break;
     case FORM_RATE:
