@@ -264,6 +264,7 @@ static bool step_in(struct paged *d, uint64_t wanted)
 static bool release_step(struct paged *d)
 {
     struct pager *p = d->pager;
+    unsigned int given = 0;
 
     if ( !pages_count(d->pages, PAGE_NOMINATED) )
         return false;
@@ -286,10 +287,13 @@ static bool release_step(struct paged *d)
             break;
         asked++;
         if ( touch.status == -ENOENT )
+        {
             choose_touched(d->choose, touch.gfn, p->now);
+            given++;
+        }
     }
-    pagein_serve(d);
-    return true;
+    /* What nobody answers to now is asked again with the next round that something else starts. */
+    return pagein_serve(d) || given;
 }
 
 bool pageout_step(struct paged *d)

@@ -49,19 +49,6 @@ xl rename renamed a
 pager_reaches "$id" 32768 60
 pass "and the target is in force again afterwards"
 
-say "save and restore"
-xenpaging-hold a xl save a /tmp/a.save || fail "xl save"
-wait "$pager_pid" || pager_dead "$id" "ended with status $? when its domain was saved"
-pass "the pager ends with status 0 when its domain was saved"
-xl restore /tmp/a.save || fail "xl restore"
-rm -f /tmp/a.save
-id=$(guest_id a)
-guest_verifies a "after save and restore"
-pager_start "$id"
-pager_target "$id" 32768
-pager_reaches "$id" 32768 60
-guest_verifies a "paged again after a restore" 240
-
 say "the guest is destroyed in the middle"
 guest_tell a "storm:30s"
 sleep 3

@@ -20,4 +20,31 @@ seen=$(grep -c intact "$(guest_console l)")
 wait_until 60 guest_says_again l intact $((seen + 1)) || fail "the guest does not go on without the pager"
 guest_says l CORRUPT && fail "the guest's file changed"
 pass "and after the pager is gone"
+
+say "save and restore"
+pager_start "$id"
+pager_target "$id" 98304
+pager_reaches "$id" 98304 120
+xenpaging-hold l xl save l /tmp/l.save || fail "xl save under xenpaging-hold"
+wait "$pager_pid" || pager_dead "$id" "ended with status $? when its domain was saved"
+pass "the pager ends with status 0 when its domain was saved"
+xl restore /tmp/l.save || fail "xl restore"
+rm -f /tmp/l.save
+id=$(guest_id l)
+seen=$(grep -c intact "$(guest_console l)")
+wait_until 120 guest_says_again l intact $((seen + 2)) || fail "the guest does not go on after xl restore"
+guest_says l CORRUPT && fail "the guest's file changed"
+pass "saved with everything in, and restored: the guest's file is intact"
+pager_start "$id"
+pager_target "$id" 98304
+pager_reaches "$id" 98304 120
+seen=$(grep -c intact "$(guest_console l)")
+wait_until 120 guest_says_again l intact $((seen + 2)) || fail "the guest does not go on when it is paged again"
+pass "and paged again"
+
+say "a suspension that nobody prepared"
+xl save -c l /tmp/l.save > /tmp/save.log 2>&1
+wait_until 20 grep -q "xenpaging-hold" "/tmp/pager-$id.log" || pager_dead "$id" "does not warn of a save with pages out"
+pass "a save with pages out is warned of"
 guest_destroy l
+wait "$pager_pid" || pager_dead "$id" "ended with status $?"
