@@ -12,7 +12,10 @@ import re
 from . import archive, cache, failure, progress
 
 PACKAGES = ("systemd", "systemd-sysv", "udev", "dbus", "kmod", "procps", "iproute2", "e2fsprogs",
-            "strace", "xen-utils-4.17", "xen-utils-common", "xenstore-utils")
+            "strace", "xen-utils-4.17", "xen-utils-common", "xenstore-utils",
+            # What the suite's programs are linked with, as its own packages would bring it.
+            "libcap-ng0", "libevent-core-2.1-7", "libjson-c5", "liblz4-1", "libsmartcols1", "liburing2",
+            "libxxhash0")
 SIZE = "3G"         # of the (sparse) image; what a test may write to the root file system
 RELEASE = "bookworm"
 VERSION = "1"       # counts changes of the recipe below
