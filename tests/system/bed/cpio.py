@@ -92,8 +92,8 @@ class Tree:
         """The same files one directory deeper; place(path) names it."""
         tree = Tree()
         for path, entry in self.entries.items():
-            tree.directory(place(path))
-            tree.entries["%s/%s" % (place(path), path)] = entry
+            # With the directories on the way there: the kernel leaves out what lies in none.
+            tree.entries[tree._place("%s/%s" % (place(path), path))] = entry
         return tree
 
     def write(self, out):
