@@ -21,7 +21,7 @@
 
 /* A smaller excess waits for company this long: each step costs the same few system calls. */
 #define EXCESS_BATCH      16
-#define EXCESS_WAIT_MS    20U
+#define EXCESS_WAIT_MS    100U
 
 /* So far below the target pages are brought back unasked; less is the ordinary swing around it. */
 #define SLACK_PAGES       64

@@ -33,6 +33,9 @@
 /* Polling before sleep starts here when it last paid, doubles up to the limit, and halves to nothing. */
 #define POLL_LEAST_NS     10000U
 
+/* Looks at the channels between two at the clock, which is a system call where the kernel trusts no cheap one. */
+#define POLL_LOOKS        32U
+
 /* Rounds of work before the loop looks at descriptors and timers again, so that watches and signals get their turn. */
 #define ROUND_MS          5U
 
@@ -385,15 +388,18 @@ static bool poll_channels(struct pager *p)
     until = nanoseconds() + p->poll_ns;
     do
     {
-        for ( struct paged *d = p->first; d; d = d->next )
+        for ( unsigned int looks = 0; looks < POLL_LOOKS; looks++ )
         {
-            if ( !d->broken && memevent_peek(d->channel) )
+            for ( struct paged *d = p->first; d; d = d->next )
             {
-                p->poll_ns = p->poll_ns * 2 < limit ? p->poll_ns * 2 : limit;
-                return true;
+                if ( !d->broken && memevent_peek(d->channel) )
+                {
+                    p->poll_ns = p->poll_ns * 2 < limit ? p->poll_ns * 2 : limit;
+                    return true;
+                }
             }
+            __builtin_ia32_pause();
         }
-        __builtin_ia32_pause();
     } while ( nanoseconds() < until );
     p->poll_ns = p->poll_ns / 2 >= POLL_LEAST_NS ? p->poll_ns / 2 : 0;
     return false;
