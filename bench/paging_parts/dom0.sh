@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Runs in dom0:  dom0.sh PLAN-FILE.  Each line of the plan is one run of one pager on one fresh guest:
+# Runs in dom0:  dom0.sh PLAN-FILE [OPTION-OF-OUR-PAGER]...  Each line of the plan is one run of one pager on one fresh guest:
 #     time|count PAGER ROUND VCPUS MEMORY TOUCHES PASSES
 # What it measures goes out as lines of key=value behind "bench:"; what they mean is figures.py's business.
 . /usr/lib/xenhost/functions.sh
@@ -105,7 +105,7 @@ trace_end()
 pager_start()
 {
     case $pager in
-        ours)     /usr/sbin/xenpaging -d $id > /tmp/pager.log 2>&1 & ;;
+        ours)     /usr/sbin/xenpaging -d $id $ours > /tmp/pager.log 2>&1 & ;;
         upstream) /root/upstream-xenpaging -d $id -f /tmp/pagefile > /tmp/pager.log 2>&1 & ;;
     esac
     pid=$!
@@ -148,6 +148,9 @@ counted()
     ask work verify
 }
 
+plan=$1
+shift
+ours=$*
 say "$(uname -r), $(xl info | sed -n 's/^xen_version *: //p')"
 while read -r kind pager round vcpus memory touches passes; do
     run=$kind/$pager/$round/$vcpus
@@ -166,4 +169,4 @@ while read -r kind pager round vcpus memory touches passes; do
     esac
     [ $pager != ours ] || echo "bench-status: run=$run $(tr -d '\n' < /run/xen-memevent/xenpaging-$id.json)"
     pager_end
-done < "$1"
+done < "$plan"

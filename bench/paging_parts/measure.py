@@ -38,6 +38,8 @@ def parser():
     main.add_argument("--clock", choices=sorted(CLOCKS), default="turns",
                       help="what time is measured by: the host's as the test bed runs it, which needs an idle machine; the "
                       "same with its CPUs taking turns (default); or its instructions, which no load disturbs")
+    main.add_argument("--ours", default="", metavar="OPTIONS", help="options for our pager, for instance "
+                      "--ours=--poll-limit=1000; upstream's takes the defaults")
     main.add_argument("--host", action="append", default=[], metavar="OPTION",
                       help="passed to `xenhost run` as it is, for instance --host=--build=DIR")
     main.add_argument("--json", action="store_true", help="print JSON instead of the table")
@@ -71,7 +73,7 @@ def run(options, program):
         command = [XENHOST, "run", "--cpu", "amd", "--vcpus", str(options.vcpus),
                    "--timeout", str(120 + SECONDS_A_ROUND * len(steps)),
                    "--add", program + ":/root/upstream-xenpaging", "--add", path + ":/root/plan"]
-        command += options.host + [os.path.join(HERE, "dom0.sh"), "/root/plan"]
+        command += options.host + [os.path.join(HERE, "dom0.sh"), "/root/plan"] + options.ours.split()
         done = 0
         environment = dict(os.environ)
         if options.clock != "host":
