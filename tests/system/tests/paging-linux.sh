@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # xenhost: --timeout 900 --vcpus 3 --add tests/system/tests/pager.sh:/root/pager.sh
 # Debian's kernel as a guest, which keeps checking a random file in its memory, at half of its memory.
+# One vCPU: with two, this emulation of nested paging now and then breaks a Linux guest before anything is paged.
 . /root/pager.sh
 
-guest_start l memory=160 vcpus=2 kernel=linux extra="workload=touch mib=48 interval=1"
+guest_start l memory=160 vcpus=1 kernel=linux extra="workload=touch mib=48 interval=1"
 guest_wait l "check 1 intact" 120
 id=$(guest_id l)
 pager_start "$id"
