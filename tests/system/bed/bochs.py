@@ -144,9 +144,6 @@ class Host:
             raise failure.Failure(failure.HOST_ENDED, "Xvfb did not start", open(self.log).read())
         return ":" + number.decode().strip()
 
-    def nudge(self):
-        """Bochs loses no timers."""
-
     def stop(self):
         process.stop(self.process)
         process.stop(self.display)

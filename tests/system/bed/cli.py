@@ -46,7 +46,7 @@ class Run:
     def __init__(self, options):
         self.options = options
         self.memory = options.mem
-        self.vcpus = options.vcpus or (1 if options.cpu == "intel" else 2)
+        self.vcpus = options.vcpus or 1
         self.dom0_memory = options.dom0_mem or min(DOM0_MOST, options.mem // DOM0_SHARE)
         self.timeout = options.timeout
         self.script = getattr(options, "script", None)
@@ -183,7 +183,7 @@ def parser():
             one.add_argument("--dom0-mem", type=int, metavar="MIB", help="dom0's part of it "
                              "(default: half, at most %d)" % DOM0_MOST)
             one.add_argument("--vcpus", type=int, metavar="N",
-                             help="the host's CPUs (default 2; intel: always 1)")
+                             help="the host's CPUs (default 1; intel: always 1)")
             one.add_argument("--dom0-vcpus", type=int, default=1, metavar="N",
                              help="dom0's vCPUs (default 1)")
             one.add_argument("--add", action="append", default=[], metavar="FILE[:DEST]",

@@ -23,6 +23,8 @@ XEN_OPTIONS = ("cpuidle=0", "spec-ctrl=no")
 
 # The host's CPUs take turns on one thread. With a thread each, one that holds a lock or is to answer an interrupt
 # waits for the machine's scheduler while the others spin: on two cores that was several times slower, not faster.
+# With several of them an interrupt from one to another is lost now and then, and Xen then leaves a vCPU that could run
+# waiting for ever (all CPUs idle, dom0's vCPU runnable, its events pending): so one CPU is the default.
 ACCELERATOR = "tcg,thread=single"
 
 MACHINE = ("-machine", "pc")
@@ -76,18 +78,6 @@ class Host:
                 time.sleep(0.02)
         self.stop()
         raise failure.Failure(failure.HOST_ENDED, "QEMU did not start", open(self.log).read())
-
-    def nudge(self):
-        """A character on Xen's console, which nobody reads: an interrupt.
-
-        Now and then a timer of the emulated interrupt controller is lost while every CPU is halted, and Xen,
-        with timers due, sleeps until something else happens (seen twice: no CPU time used by the emulator,
-        Xen's timer queue not empty, and everything going on after a key).
-        """
-        try:
-            self.console.send(b"\0", socket.MSG_DONTWAIT)
-        except OSError:
-            pass
 
     def stop(self):
         process.stop(self.process)

@@ -20,7 +20,6 @@ SETTLE = 2.0        # seconds a crash may go on printing before the host is ende
 XEN_KEYS_WAIT = 3   # seconds for Xen to answer the debug keys after a timeout
 XEN_KEYS = b"\x01\x01\x01" + b"qr0"     # domains, run queues, dom0's registers; then back to dom0
 BOOT_PULSE = 30     # seconds between signs of life until the script starts, off a terminal
-NUDGE = 1           # seconds between two nudges of a host whose emulator needs them
 ENDING = 5          # seconds the emulator may take to exit once it has closed its lines
 TAIL = 40           # lines of each console that a failure shows
 ESCAPE = 0x1d       # Ctrl-] leaves the interactive shell
@@ -60,7 +59,6 @@ class Supervisor:
         started = time.monotonic()
         deadline = started + self.run.timeout if self.run.timeout else None
         pulse = started + BOOT_PULSE
-        nudge = started
         saved = None
         sources = {self.host.console.fileno(): self._console, self.host.line.fileno(): self._line}
         if self.interactive:
@@ -80,9 +78,6 @@ class Supervisor:
                 if not self.up and now >= pulse and not self.verdict:
                     progress.say("  still booting, %d s" % (now - started))
                     pulse = now + BOOT_PULSE
-                if self.up and now >= nudge:
-                    self.host.nudge()
-                    nudge = now + NUDGE
                 ready = select.select(list(sources), [], [], 0.5)[0]
                 was_up = self.up
                 for number in ready:

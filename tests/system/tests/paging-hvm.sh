@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# xenhost: --iommu --with-qemu --timeout 1200 --vcpus 2 --mem 2560 --add tests/system/tests/pager.sh:/root/pager.sh
+# xenhost: --iommu --with-qemu --timeout 1200 --mem 2560 --add tests/system/tests/pager.sh:/root/pager.sh
 # An HVM guest, parts of which QEMU in dom0 keeps mapped; and one with an IOMMU, which cannot be paged.
 . /root/pager.sh
 
