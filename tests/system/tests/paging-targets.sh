@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # xenhost: --timeout 900 --add tests/system/tests/pager.sh:/root/pager.sh
+# soak: --timeout 3000
 # A guest with 1 and with 4 vCPUs at 75, 50 and 25 % of its memory, then a target that swings under a write storm.
 . /root/pager.sh
+
+# Rounds of ten targets, five seconds each: a minute for each guest, ten of them for a soak.
+rounds=1
+[ "${1:-}" != soak ] || rounds=10
 
 for vcpus in 1 4; do
     name=t$vcpus
@@ -19,12 +24,15 @@ for vcpus in 1 4; do
     done
 
     say "a target that swings under a write storm"
-    guest_tell $name "storm:60s"
-    for kib in 49152 16384 65536 32768 0 24576 40960 16384 57344 20480; do
-        pager_target "$id" $kib
-        sleep 5
+    guest_tell $name "storm:$((rounds * 60))s"
+    for round in $(seq $rounds); do
+        for kib in 49152 16384 65536 32768 0 24576 40960 16384 57344 20480; do
+            pager_target "$id" $kib
+            sleep 5
+        done
+        say "round $round of $rounds: out $(pager_value "$id" paged_out) in $(pager_value "$id" paged_in)"
     done
-    wait_until 120 guest_says $name "guest: storm" || fail "the storm did not end"
+    wait_until $((rounds * 60 + 60)) guest_says $name "guest: storm" || fail "the storm did not end"
     grep "guest: storm" "$(guest_console $name)"
     guest_verifies $name "after the swings with $vcpus vCPUs" 240
     pager_reaches "$id" 20480 60
