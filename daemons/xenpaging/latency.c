@@ -2,6 +2,8 @@
 /*
  * Durations by their leading three bits.
  */
+#include <time.h>
+
 #include "latency.h"
 
 static unsigned int bucket_of(uint64_t nanoseconds)
@@ -22,6 +24,14 @@ static uint64_t bucket_end(unsigned int bucket)
     if ( bucket < 4 )
         return bucket + 1;
     return (uint64_t)(bucket % 4 + 5) << (bucket / 4 - 1);
+}
+
+uint64_t latency_clock(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 void latency_add(struct latency *l, uint64_t nanoseconds)

@@ -17,6 +17,9 @@ struct latency {
     uint64_t bucket[LATENCY_BUCKETS];
 };
 
+/* Nanoseconds of the monotonic clock. */
+uint64_t latency_clock(void);
+
 void latency_add(struct latency *l, uint64_t nanoseconds);
 
 /* The duration below which the given share (0..1000 thousandths) of them lies; 0 if there are none. */

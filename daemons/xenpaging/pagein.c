@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include <daemon/log.h>
 
@@ -40,14 +39,6 @@ static void free_load(struct pager *p, struct load *load)
     load->next = p->free_loads;
     p->free_loads = load;
     p->free_load_count++;
-}
-
-static uint64_t nanoseconds(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 /* Answers all who wait for the frame.  They are sent off with the next flush. */
@@ -344,7 +335,7 @@ static void take(struct paged *d, const struct memevent_event *event)
 unsigned int pagein_serve(struct paged *d)
 {
     struct memevent_event event;
-    uint64_t from = nanoseconds(), time;
+    uint64_t from = latency_clock(), time;
     unsigned int taken = 0;
     int rc = 0;
 
@@ -366,7 +357,7 @@ unsigned int pagein_serve(struct paged *d)
     if ( !taken )
         return 0;
     pagein_finish(d);
-    time = nanoseconds() - from;
+    time = latency_clock() - from;
     for ( unsigned int i = 0; i < taken; i++ )
         latency_add(&d->service, time);
     fetch_windows(d);

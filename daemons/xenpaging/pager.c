@@ -13,7 +13,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <daemon/log.h>
@@ -67,17 +66,9 @@ static void bit_set(uint8_t *bits, uint16_t n, bool value)
         bits[n / 8] &= ~(1U << (n % 8));
 }
 
-static uint64_t nanoseconds(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static void read_clock(struct pager *p)
 {
-    p->now = nanoseconds() / 1000000;
+    p->now = latency_clock() / 1000000;
 }
 
 static struct paged *find(struct pager *p, uint16_t domid)
@@ -385,7 +376,7 @@ static bool poll_channels(struct pager *p)
 
     if ( !p->poll_ns || !p->first )
         return false;
-    until = nanoseconds() + p->poll_ns;
+    until = latency_clock() + p->poll_ns;
     do
     {
         for ( unsigned int looks = 0; looks < POLL_LOOKS; looks++ )
@@ -400,7 +391,7 @@ static bool poll_channels(struct pager *p)
             }
             __builtin_ia32_pause();
         }
-    } while ( nanoseconds() < until );
+    } while ( latency_clock() < until );
     p->poll_ns = p->poll_ns / 2 >= POLL_LEAST_NS ? p->poll_ns / 2 : 0;
     return false;
 }
