@@ -14,6 +14,7 @@ HOST_ENDED = 105     # the emulator ended, or dom0 shut down or rebooted, before
 NOT_UP = 106         # dom0 came up without a working Xen toolstack
 PREPARE = 107        # something could not be downloaded or built
 USAGE = 108          # the command line makes no sense
+EMULATOR = 109       # a Linux kernel panicked, in a way that is known to be the emulator's doing
 
 NAMES = {
     XEN_PANIC: "Xen panicked",
@@ -24,6 +25,7 @@ NAMES = {
     NOT_UP: "dom0 did not come up",
     PREPARE: "preparing failed",
     USAGE: "wrong usage",
+    EMULATOR: "the emulator broke a kernel",
 }
 
 

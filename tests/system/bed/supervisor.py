@@ -20,6 +20,8 @@ SETTLE = 2.0        # seconds a crash may go on printing before the host is ende
 XEN_KEYS_WAIT = 3   # seconds for Xen to answer the debug keys after a timeout
 XEN_KEYS = b"\x01\x01\x01" + b"qr0"     # domains, run queues, dom0's registers; then back to dom0
 BOOT_PULSE = 30     # seconds between signs of life until the script starts, off a terminal
+# Interrupts are off there, so that no processor delivers one; QEMU does, to a kernel that runs in SVM's guest mode.
+DOUBLE_INTERRUPT = b"RIP: 0010:asm_sysvec_xen_hvm_callback+0x0/"
 ENDING = 5          # seconds the emulator may take to exit once it has closed its lines
 TAIL = 40           # lines of each console that a failure shows
 ESCAPE = 0x1d       # Ctrl-] leaves the interactive shell
@@ -188,8 +190,17 @@ class Supervisor:
             if select.select([number], [], [], 0.2)[0] and not self._console():
                 break
 
+    def _is_emulators(self, status):
+        """Does the kernel's trace show an interrupt on the first instruction of the same interrupt's handler?"""
+        logs = {failure.GUEST_CRASH: [guest.file.name for guest in self.guests.values()],
+                failure.DOM0_CRASH: [self.console.file.name]}.get(status, [])
+        return any(DOUBLE_INTERRUPT in open(path, "rb").read() for path in logs)
+
     def _failure(self, status, sentence):
         detail = []
+        if self._is_emulators(status):
+            status = failure.EMULATOR
+            sentence += "; the emulator delivered an interrupt to it twice, see tests/system/README.md"
         for name in sorted(self.guests):
             detail += self._tail("guest %s's console" % name, self.guests[name].file.name)
         if self.up:
