@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# xenhost: --timeout 900 --guest-crash allow --add tests/system/tests/pager.sh:/root/pager.sh
+# xenhost: --timeout 1200 --guest-crash allow --add tests/system/tests/pager.sh:/root/pager.sh
 # xenpaging-hold where things go wrong: a save that fails, a signal, two at a time, a pager that died.
 . /root/pager.sh
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# xenhost: --iommu --with-qemu --timeout 1200 --mem 2560 --add tests/system/tests/pager.sh:/root/pager.sh
+# xenhost: --iommu --with-qemu --timeout 2400 --mem 2560 --add tests/system/tests/pager.sh:/root/pager.sh
 # An HVM guest, parts of which QEMU in dom0 keeps mapped; and one with an IOMMU, which cannot be paged.
 . /root/pager.sh
 
@@ -19,7 +19,7 @@ guest_destroy d
 
 say "an HVM guest"
 guest_start h type=hvm memory=160 vcpus=1 extra="workload=touch mib=48 interval=1"
-guest_wait h "check 1 intact" 500
+guest_wait h "check 1 intact" 1000
 id=$(guest_id h)
 pager_start "$id"
 pager_target "$id" 98304

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# xenhost: --cpu intel --timeout 1500 --mem 1024 --dom0-mem 640 --add tests/system/tests/pager.sh:/root/pager.sh
+# xenhost: --cpu intel --timeout 2400 --mem 1024 --dom0-mem 640 --add tests/system/tests/pager.sh:/root/pager.sh
 # The same pager on VMX with EPT: half of a small guest is out, it works on, and everything comes back.
 . /root/pager.sh
 

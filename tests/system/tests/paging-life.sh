@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# xenhost: --timeout 900 --guest-crash allow --add tests/system/tests/pager.sh:/root/pager.sh
+# xenhost: --timeout 1200 --guest-crash allow --add tests/system/tests/pager.sh:/root/pager.sh
 # What happens to a paged guest and to its pager in the course of a life.
 . /root/pager.sh
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# xenhost: --timeout 900 --add tests/system/tests/pager.sh:/root/pager.sh
+# xenhost: --timeout 1200 --add tests/system/tests/pager.sh:/root/pager.sh
 # Debian's kernel as a guest, which keeps checking a random file in its memory, at half of its memory.
 # One vCPU: with two, this emulation of nested paging now and then breaks a Linux guest before anything is paged.
 . /root/pager.sh

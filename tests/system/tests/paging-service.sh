@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# xenhost: --root systemd --timeout 1200 --guest-crash allow --add tests/system/tests/pager.sh:/root/pager.sh
+# xenhost: --root systemd --timeout 1800 --guest-crash allow --add tests/system/tests/pager.sh:/root/pager.sh
 # The pager as a service of a Debian host: started, watched, sandboxed and logged by systemd, serving several domains.
 . /root/pager.sh
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# xenhost: --timeout 900 --add tests/system/tests/pager.sh:/root/pager.sh
+# xenhost: --timeout 1200 --add tests/system/tests/pager.sh:/root/pager.sh
 # The store at its limits: a spill file, a full file system, wrong bytes.
 . /root/pager.sh
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# xenhost: --timeout 900 --add tests/system/tests/pager.sh:/root/pager.sh
+# xenhost: --timeout 1200 --add tests/system/tests/pager.sh:/root/pager.sh
 # soak: --timeout 3000
 # A guest with 1 and with 4 vCPUs at 75, 50 and 25 % of its memory, then a target that swings under a write storm.
 . /root/pager.sh
