@@ -41,8 +41,11 @@
 /* Random pages a second for the working-set estimate: 30 s of them are 480 samples, a standard error of 2 %. */
 #define SAMPLES_A_SECOND  16U
 
-/* Nominations given back by a touch in one step: as many as a stock ring has room for. */
-#define RELEASE_PAGES     8U
+/*
+ * Nominations given back by a touch in one step.  Each takes a place on a stock ring's eight until it is answered, and
+ * a vCPU that finds none has to wait in Xen for one: so, few.
+ */
+#define RELEASE_PAGES     2U
 
 /* How fresh the hypervisor's count of the domain's pages must be. */
 #define INFO_AGE_MS       20U
