@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The producer's end of a reliable channel.  What the functions promise is in the header.  Locks, domains,
+ * event channels and the memory itself are the caller's.
+ *
+ * The consumer is taken to be hostile: of the shared memory only three words of it are read, each once
+ * and bounded, and a response is copied once and checked in the copy.
+ */
+#include <xen/errno.h>
+#include <xen/lib.h>
+#include <xen/memevent-barriers.h>
+#include <xen/memevent-reliable.h>
+#include <xen/string.h>
+
+#define PAGE_OCTETS 4096u
+
+/* The end of a list of entries. */
+#define NO_ENTRY (~(uint32_t)0)
+
+static struct xen_memevent_reliable *control(const struct memevent_reliable *channel)
+{
+    return channel->shared;
+}
+
+static struct xen_memevent_request *request_of(const struct memevent_reliable *channel, uint32_t index)
+{
+    return channel->requests + (size_t)index * channel->request_size;
+}
+
+static uint32_t index_of(const struct memevent_reliable *channel,
+                         const struct xen_memevent_request *request)
+{
+    return ((const void *)request - channel->requests) / channel->request_size;
+}
+
+static uint32_t rescan_index(const struct memevent_reliable *channel)
+{
+    return channel->vcpus;
+}
+
+static bool is_anybodys(const struct memevent_reliable *channel, uint32_t index)
+{
+    return index > rescan_index(channel);
+}
+
+void memevent_reliable_layout(struct memevent_reliable *channel, uint32_t vcpus,
+                              uint32_t request_size, uint32_t response_size)
+{
+    uint32_t slots = MEMEVENT_SLOTS_MIN;
+    uint32_t end;
+
+    while ( slots < vcpus + 1 + MEMEVENT_SHARED_MIN )
+        slots *= 2;
+
+    memset(channel, 0, sizeof(*channel));
+    channel->slots = slots;
+    channel->vcpus = vcpus;
+    channel->request_size = request_size;
+    channel->response_size = response_size;
+    channel->response_offset = sizeof(struct xen_memevent_reliable);
+    end = channel->response_offset + slots * response_size;
+    channel->request_offset = (end + PAGE_OCTETS - 1) & ~(PAGE_OCTETS - 1);
+    channel->size = channel->request_offset + slots * request_size;
+}
+
+static void give_to_anybody(struct memevent_reliable *channel, uint32_t index)
+{
+    channel->entries[index].next = channel->free_head;
+    channel->free_head = index;
+}
+
+void memevent_reliable_init(struct memevent_reliable *channel)
+{
+    uint32_t index;
+
+    channel->waiting_head = channel->waiting_tail = NO_ENTRY;
+    channel->free_head = NO_ENTRY;
+    for ( index = channel->slots; index-- > 0; )
+    {
+        channel->entries[index].generation = 1;
+        channel->entries[index].state = MEMEVENT_ENTRY_FREE;
+        if ( is_anybodys(channel, index) )
+            give_to_anybody(channel, index);
+    }
+}
+
+static void set_free(struct memevent_reliable *channel, uint32_t index)
+{
+    struct memevent_entry *entry = &channel->entries[index];
+
+    entry->state = MEMEVENT_ENTRY_FREE;
+    if ( is_anybodys(channel, index) )
+        give_to_anybody(channel, index);
+}
+
+static struct xen_memevent_request *claim_entry(struct memevent_reliable *channel, uint32_t index)
+{
+    struct memevent_entry *entry = &channel->entries[index];
+    struct xen_memevent_request *request = request_of(channel, index);
+
+    entry->state = MEMEVENT_ENTRY_CLAIMED;
+    memset(request, 0, channel->request_size);
+    request->id = ((uint64_t)entry->generation << 32) | index;
+
+    return request;
+}
+
+struct xen_memevent_request *memevent_reliable_claim(struct memevent_reliable *channel, uint32_t vcpu)
+{
+    uint32_t index = vcpu;
+
+    if ( vcpu == MEMEVENT_NOBODY )
+    {
+        index = channel->free_head;
+        if ( index == NO_ENTRY )
+            return NULL;
+        channel->free_head = channel->entries[index].next;
+    }
+    else if ( vcpu >= channel->vcpus || channel->entries[vcpu].state != MEMEVENT_ENTRY_FREE )
+        return NULL;
+
+    return claim_entry(channel, index);
+}
+
+void memevent_reliable_cancel(struct memevent_reliable *channel, struct xen_memevent_request *request)
+{
+    uint32_t index = index_of(channel, request);
+
+    ASSERT(channel->entries[index].state == MEMEVENT_ENTRY_CLAIMED);
+    set_free(channel, index);
+}
+
+static void set_waiting(struct memevent_reliable *channel, uint32_t index)
+{
+    struct memevent_entry *entry = &channel->entries[index];
+
+    entry->state = MEMEVENT_ENTRY_WAITING;
+    entry->next = NO_ENTRY;
+    if ( channel->waiting_tail == NO_ENTRY )
+        channel->waiting_head = index;
+    else
+        channel->entries[channel->waiting_tail].next = index;
+    channel->waiting_tail = index;
+    channel->info.waiting++;
+}
+
+bool memevent_reliable_put(struct memevent_reliable *channel, struct xen_memevent_request *request)
+{
+    uint32_t index = index_of(channel, request);
+
+    ASSERT(channel->entries[index].state == MEMEVENT_ENTRY_CLAIMED);
+    set_waiting(channel, index);
+    channel->info.produced++;
+    if ( ++channel->info.outstanding > channel->info.outstanding_max )
+        channel->info.outstanding_max = channel->info.outstanding;
+
+    return memevent_reliable_flush(channel);
+}
+
+bool memevent_reliable_rescan(struct memevent_reliable *channel, uint16_t kind, uint64_t time)
+{
+    uint32_t index = rescan_index(channel);
+    struct xen_memevent_request *request;
+
+    channel->info.coalesced++;
+    switch ( channel->entries[index].state )
+    {
+    case MEMEVENT_ENTRY_FREE:
+        break;
+    case MEMEVENT_ENTRY_SENT:
+        /* The consumer may have looked before this loss. */
+        channel->rescan_again = true;
+        return false;
+    default:
+        return false;
+    }
+
+    request = claim_entry(channel, index);
+    request->gfn = XEN_MEMEVENT_NO_GFN;
+    request->kind = kind;
+    request->time = time;
+
+    return memevent_reliable_put(channel, request);
+}
+
+/* How many requests the ring takes now.  A consumer's index that cannot be is no room. */
+static uint32_t room(const struct memevent_reliable *channel)
+{
+    /* Acquire: slots before the index have been read; pairs with the consumer's release of it. */
+    uint32_t consumer = memevent_load_acquire(&control(channel)->request_consumer);
+    uint32_t used = channel->request_producer - consumer;
+
+    return used > channel->slots ? 0 : channel->slots - used;
+}
+
+bool memevent_reliable_flush(struct memevent_reliable *channel)
+{
+    uint32_t free, event, before = channel->request_producer;
+    bool notify = channel->notification_owed;
+
+    channel->notification_owed = false;
+    if ( channel->waiting_head == NO_ENTRY )
+        return notify;
+
+    for ( free = room(channel); free && channel->waiting_head != NO_ENTRY; free-- )
+    {
+        uint32_t index = channel->waiting_head;
+        struct memevent_entry *entry = &channel->entries[index];
+        uint32_t slot = channel->request_producer++ & (channel->slots - 1);
+
+        channel->waiting_head = entry->next;
+        if ( channel->waiting_head == NO_ENTRY )
+            channel->waiting_tail = NO_ENTRY;
+        memcpy(channel->shared + channel->request_offset + (size_t)slot * channel->request_size,
+               request_of(channel, index), channel->request_size);
+        entry->state = MEMEVENT_ENTRY_SENT;
+        channel->info.waiting--;
+    }
+
+    if ( channel->request_producer == before )
+        return notify;
+
+    /* Release: the slots before the index; pairs with the consumer's acquire of it. */
+    memevent_store_release(&control(channel)->request_producer, channel->request_producer);
+    /* Index /before/ wish; pairs with the consumer's barrier between its wish and its look at the index. */
+    memevent_full_barrier();
+    event = memevent_load_relaxed(&control(channel)->request_event);
+    if ( channel->request_producer - event < channel->request_producer - before )
+    {
+        channel->info.notifications++;
+        notify = true;
+    }
+
+    return notify;
+}
+
+/* Whether the id names a request that the consumer has.  Counts it if not. */
+static bool is_sent(struct memevent_reliable *channel, uint64_t id)
+{
+    uint32_t index = (uint32_t)id, generation = id >> 32;
+    const struct memevent_entry *entry;
+
+    if ( index >= channel->slots )
+    {
+        channel->info.unknown++;
+        return false;
+    }
+
+    entry = &channel->entries[index];
+    if ( generation == entry->generation && entry->state == MEMEVENT_ENTRY_SENT )
+        return true;
+
+    /* Modulo 2^32, as generations go round: half of them are the past. */
+    if ( generation && entry->generation - generation - 1 < 0x7fffffffu )
+        channel->info.repeated++;
+    else
+        channel->info.unknown++;
+
+    return false;
+}
+
+/* The entry's request is answered: its id never comes back. */
+static void retire(struct memevent_reliable *channel, uint32_t index)
+{
+    if ( ++channel->entries[index].generation == 0 )
+        channel->entries[index].generation = 1;
+    channel->info.outstanding--;
+    set_free(channel, index);
+}
+
+static bool pads_are_zero(const uint8_t *octets, uint32_t size)
+{
+    uint8_t any = 0;
+
+    while ( size )
+        any |= octets[--size];
+
+    return !any;
+}
+
+int memevent_reliable_take(struct memevent_reliable *channel, uint32_t actions_allowed,
+                           struct memevent_answer *answer)
+{
+    /* Every class's response begins with these words; what follows is pad. */
+    const struct xen_memevent_response *response = (const void *)answer->response;
+    const struct xen_memevent_request *request = (const void *)answer->request;
+    /* Acquire: the slots before the index; pairs with the consumer's release of it. */
+    uint32_t producer = memevent_load_acquire(&control(channel)->response_producer);
+    uint32_t there = producer - channel->response_consumer;
+    uint32_t slot, index;
+
+    if ( !there )
+        return 0;
+    if ( there > channel->slots )
+    {
+        /* No telling which slots are meant: none is.  What was not answered can be answered yet. */
+        channel->info.overruns++;
+        channel->response_consumer = producer;
+        memevent_store_release(&control(channel)->response_consumer, producer);
+        return -EINVAL;
+    }
+
+    slot = channel->response_consumer++ & (channel->slots - 1);
+    memcpy(answer->response, channel->shared + channel->response_offset +
+           (size_t)slot * channel->response_size, channel->response_size);
+    /*
+     * Release: the slot has been read; pairs with the consumer's acquire, before it writes there again.
+     * It also keeps the compiler from reading the slot a second time below.
+     */
+    memevent_store_release(&control(channel)->response_consumer, channel->response_consumer);
+
+    if ( !is_sent(channel, response->id) )
+        return -EINVAL;
+    if ( (response->action & ~actions_allowed) ||
+         !pads_are_zero(answer->response + offsetof(struct xen_memevent_response, pad),
+                        channel->response_size - offsetof(struct xen_memevent_response, pad)) )
+    {
+        channel->info.malformed++;
+        return -EINVAL;
+    }
+
+    index = (uint32_t)response->id;
+    answer->index = index;
+    memcpy(answer->request, request_of(channel, index), channel->request_size);
+    channel->info.answered++;
+    retire(channel, index);
+
+    if ( index == rescan_index(channel) && channel->rescan_again )
+    {
+        channel->rescan_again = false;
+        channel->info.coalesced--;      /* counted when it was lost */
+        channel->notification_owed = memevent_reliable_rescan(channel, request->kind, request->time);
+    }
+
+    return 1;
+}
+
+uint32_t memevent_reliable_reattach(struct memevent_reliable *channel)
+{
+    uint32_t index, again = 0;
+
+    memset(channel->shared, 0, channel->size);
+    channel->request_producer = channel->response_consumer = 0;
+    channel->notification_owed = false;
+    /* Who is new sleeps until the first request, if there is none yet. */
+    control(channel)->request_event = 1;
+
+    for ( index = 0; index < channel->slots; index++ )
+    {
+        if ( channel->entries[index].state != MEMEVENT_ENTRY_SENT )
+            continue;
+        request_of(channel, index)->flags |= XEN_MEMEVENT_AGAIN;
+        set_waiting(channel, index);
+        again++;
+    }
+    channel->info.redelivered += again;
+    channel->info.attachments++;
+
+    return again;
+}
+
+int memevent_reliable_abandon(struct memevent_reliable *channel, struct memevent_answer *answer)
+{
+    uint32_t index;
+
+    channel->waiting_head = channel->waiting_tail = NO_ENTRY;
+    channel->info.waiting = 0;
+    for ( index = 0; index < channel->slots; index++ )
+    {
+        if ( channel->entries[index].state != MEMEVENT_ENTRY_SENT &&
+             channel->entries[index].state != MEMEVENT_ENTRY_WAITING )
+            continue;
+        answer->index = index;
+        memcpy(answer->request, request_of(channel, index), channel->request_size);
+        memset(answer->response, 0, sizeof(answer->response));
+        retire(channel, index);
+        return 1;
+    }
+
+    return 0;
+}
