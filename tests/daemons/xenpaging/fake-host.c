@@ -356,8 +356,13 @@ static int get_domain(struct hypervisor *hv, uint16_t domid, struct domain_info 
 
 static int pause_domain(struct hypervisor *hv, uint16_t domid)
 {
+    struct fake_host *h = fake_of(hv);
+
     assert_int_equal(domid, FAKE_DOMID);
-    fake_of(hv)->pauses++;
+    if ( h->pause_fails )
+        return -EPERM;
+    meanwhile(h);
+    h->pauses++;
     return 0;
 }
 
@@ -517,6 +522,15 @@ static bool do_access(struct fake_host *h, unsigned int vcpu)
     }
     v->has_access = false;
     return true;
+}
+
+/* p2m_mem_paging_populate() sends its request whatever the frame has become, and crashes a domain without a ring. */
+void fake_ask_late(struct fake_host *h, unsigned int vcpu, uint64_t gfn)
+{
+    assert_false(h->vcpu[vcpu].paused || h->pauses);
+    assert_int_equal(h->frame[gfn].type, FAKE_RAM);
+    fake_access(h, vcpu, gfn, false);
+    assert_true(populate(h, gfn, vcpu));
 }
 
 bool fake_step(struct fake_host *h, unsigned int vcpu)

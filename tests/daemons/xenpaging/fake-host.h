@@ -66,7 +66,8 @@ struct fake_host {
     /* How it behaves: one in so many fails; 0: none. */
     unsigned int nominate_fails, evict_fails, load_lacks_memory, submit_fails;
     uint64_t memory_limit;        /* pages that the host has for the guest; 0: enough */
-    /* Called between any two steps of a hypercall: other CPUs go on meanwhile. */
+    bool pause_fails;
+    /* Called between any two steps of a hypercall: other CPUs go on meanwhile.  A pause waits for what they do. */
     void (*meanwhile)(struct fake_host *h);
 
     /* What was seen. */
@@ -87,6 +88,8 @@ bool fake_step(struct fake_host *h, unsigned int vcpu);
 void fake_access(struct fake_host *h, unsigned int vcpu, uint64_t gfn, bool write);
 /* All vCPUs that are not stopped finish what they have to do.  True: none has anything left. */
 bool fake_is_idle(struct fake_host *h);
+/* The vCPU saw the frame out a moment ago, and asks for it only now that it is in.  It must have no access to do. */
+void fake_ask_late(struct fake_host *h, unsigned int vcpu, uint64_t gfn);
 unsigned int fake_waiting(const struct fake_host *h);
 
 /* The guest gives a frame up, or populates an empty one.  False: it cannot now. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * One domain in good and bad times, case by case: targets, sequential readers, damaged and unreadable files, full stores,
- * a host without memory, pages that vanish, a domain that goes, a ring that makes no sense.
+ * a host without memory, pages that vanish, a channel that is closed, a domain that goes, a ring that makes no sense.
  */
 #include "paged-bench.h"
 
@@ -612,6 +612,61 @@ static void test_failing_hypercalls(void **unused)
     bench_close();
 }
 
+/* ---- closing the channel ---- */
+
+#define LATE_GFN 77U
+
+/* A vCPU on its way to the ring when the domain is paused gets there before the pause is complete. */
+static void ask_at_pause(struct fake_host *h)
+{
+    h->meanwhile = NULL;
+    fake_ask_late(h, 0, LATE_GFN);
+}
+
+/* One look at the channel, after which the guest runs and nobody waits. */
+static bool leave_look(void)
+{
+    bool closed = paged_leave(b.d);
+
+    assert_int_equal(closed, !b.d->channel);
+    assert_int_equal(closed, !b.host.attached);
+    assert_int_equal(b.host.pauses, 0);
+    assert_int_equal(fake_waiting(&b.host), 0);
+    assert_true(fake_is_idle(&b.host));
+    return closed;
+}
+
+/* Everything is in, and a vCPU that saw its page out before that asks for it all the same: nobody is left behind. */
+static void test_late_requests(void **unused)
+{
+    (void)unused;
+    bench_open(PAGES, 8 * MIB, 0);
+    assert_true(bench_reach(1000, 3000));
+    bench_leave();
+
+    /* Before the first look; between the first and the second; during the pause of the second. */
+    fake_ask_late(&b.host, 0, LATE_GFN);
+    assert_false(leave_look());
+    assert_false(leave_look());
+    fake_ask_late(&b.host, 0, LATE_GFN);
+    assert_false(leave_look());
+    assert_false(leave_look());
+    b.host.meanwhile = ask_at_pause;
+    assert_false(leave_look());
+    assert_null(b.host.meanwhile);
+
+    /* A domain that cannot be paused is no quieter for it. */
+    b.host.pause_fails = true;
+    for ( unsigned int i = 0; i < 5; i++ )
+        assert_false(leave_look());
+    b.host.pause_fails = false;
+
+    /* Two quiet looks, one after the other. */
+    assert_false(leave_look());
+    assert_true(leave_look());
+    bench_close();
+}
+
 static void test_domain_gone(void **unused)
 {
     (void)unused;
@@ -703,6 +758,7 @@ int main(void)
         cmocka_unit_test(test_late_bytes),
         cmocka_unit_test(test_mapped_pages),
         cmocka_unit_test(test_failing_hypercalls),
+        cmocka_unit_test(test_late_requests),
         cmocka_unit_test(test_domain_gone),
         cmocka_unit_test(test_refused_attach),
         cmocka_unit_test(test_broken_ring),
