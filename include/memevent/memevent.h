@@ -136,6 +136,13 @@ void memevent_get_statistics(const struct memevent_channel *channel, struct meme
 /* In words, static: "vm_event ring, interface version 7". */
 const char *memevent_get_transport(const struct memevent_channel *channel);
 
+/*
+ * 1: the channel outlives its consumer.  After one that died without memevent_detach() another attaches, and gets
+ * every request again that was not answered; they are there when memevent_attach() returns, before all new ones.
+ * 0: it does not (a stock hypervisor): attaching again is -EBUSY for good.
+ */
+int memevent_can_reattach(const struct memevent_channel *channel);
+
 #ifdef __cplusplus
 }
 #endif

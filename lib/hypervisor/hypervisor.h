@@ -89,7 +89,7 @@ struct hypervisor_operation {
     int32_t  status;              /* out: 0 or -errno of this one */
     uint32_t pad2;                /* must be zero */
     uint64_t gfn;
-    void    *data;                /* EVICT, LOAD: one page in a buffer of alloc_buffer(), page-aligned */
+    void    *data;                /* EVICT, LOAD: one page of alloc_buffer() or lock_buffer(), page-aligned */
 };
 
 /* A shared ring and its event channel, as a stock hypervisor offers it.  Fields are for lib/memevent. */
@@ -128,6 +128,14 @@ struct hypervisor_ops {
     /* Page-aligned memory that hypercalls can use without another copy; zeroed.  NULL: no memory. */
     void *(*alloc_buffer)(struct hypervisor *hv, unsigned int pages);
     void (*free_buffer)(struct hypervisor *hv, void *buffer, unsigned int pages);
+    /*
+     * The same for page-aligned memory of the caller's own, such as a shared mapping that is to outlive the process:
+     * populates it and locks it into memory, so that it can be data of submit().  Linux may still move a locked page from
+     * one frame to another, and an operation that meets this gets -EFAULT as its status, without effect: it passes.
+     * -ENOMEM, -EPERM, -EAGAIN: RLIMIT_MEMLOCK, or no memory.
+     */
+    int  (*lock_buffer)(struct hypervisor *hv, void *memory, unsigned int pages);
+    void (*unlock_buffer)(struct hypervisor *hv, void *memory, unsigned int pages);
 
     /*
      * Carries out count (at most HYPERVISOR_BATCH_MAX) operations of one domain and one call, in order, in as few

@@ -62,6 +62,20 @@ void xen_free_buffer(struct hypervisor *hv, void *buffer, unsigned int pages)
         xencall_free_buffer_pages(xen_host_of(hv)->call, buffer, pages);
 }
 
+int xen_lock_buffer(struct hypervisor *hv, void *memory, unsigned int pages)
+{
+    (void)hv;
+    /* Populates it as well, for writing where the mapping permits that. */
+    return mlock(memory, (size_t)pages * HYPERVISOR_PAGE_SIZE) ? -errno : 0;
+}
+
+void xen_unlock_buffer(struct hypervisor *hv, void *memory, unsigned int pages)
+{
+    (void)hv;
+    if ( memory )
+        munlock(memory, (size_t)pages * HYPERVISOR_PAGE_SIZE);
+}
+
 /*
  * Is the operation there at all?  A domain that cannot exist is named, so that the answer is
  * "no such domain" where paging is built in, and "no such call" where it is not.

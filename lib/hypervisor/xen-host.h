@@ -63,6 +63,8 @@ void xen_batch_close(struct xen_host *host);
 bool xen_batch_has_paging(struct xen_host *host);
 void *xen_alloc_buffer(struct hypervisor *hv, unsigned int pages);
 void xen_free_buffer(struct hypervisor *hv, void *buffer, unsigned int pages);
+int  xen_lock_buffer(struct hypervisor *hv, void *memory, unsigned int pages);
+void xen_unlock_buffer(struct hypervisor *hv, void *memory, unsigned int pages);
 int  xen_submit(struct hypervisor *hv, struct hypervisor_operation *operations, unsigned int count);
 
 /* xen-ring.c */

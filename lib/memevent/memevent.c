@@ -264,3 +264,8 @@ const char *memevent_get_transport(const struct memevent_channel *channel)
 {
     return channel->transport->ops->name;
 }
+
+int memevent_can_reattach(const struct memevent_channel *channel)
+{
+    return channel->transport->ops->can_reattach;
+}

@@ -29,6 +29,7 @@ enum transport_taken {
 
 struct transport_ops {
     const char *name;             /* what memevent_get_transport() says */
+    bool can_reattach;            /* what memevent_can_reattach() says */
 
     void (*close)(struct transport *transport);
 

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -257,6 +258,25 @@ static void test_buffers_are_zeroed(void **unused)
     hv->ops->free_buffer(hv, buffer, 3);
 }
 
+/* Memory that somebody else holds as well, and that keeps its contents. */
+static void test_locked_memory_is_resident(void **unused)
+{
+    uint8_t *memory = mmap(NULL, 4 * HYPERVISOR_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    unsigned char resident[4];
+
+    (void)unused;
+    assert_ptr_not_equal(memory, MAP_FAILED);
+    memory[0] = 7;
+    assert_int_equal(hv->ops->lock_buffer(hv, memory, 3), 0);
+    assert_int_equal(mincore(memory, sizeof(resident) * HYPERVISOR_PAGE_SIZE, resident), 0);
+    assert_true((resident[0] & resident[1] & resident[2] & 1) && !(resident[3] & 1));
+    assert_int_equal(memory[0], 7);
+    hv->ops->unlock_buffer(hv, memory, 3);
+    munmap(memory, 4 * HYPERVISOR_PAGE_SIZE);
+    assert_int_equal(hv->ops->lock_buffer(hv, memory, 3), -ENOMEM);
+    hv->ops->unlock_buffer(hv, NULL, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +289,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_release, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused_batches, setup, teardown),
         cmocka_unit_test_setup_teardown(test_buffers_are_zeroed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_locked_memory_is_resident, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -613,6 +613,7 @@ static void test_attach(void **state)
 
     assert_int_equal(statistics.outstanding_limit, FAKE_XEN_SLOTS);
     assert_string_equal(memevent_get_transport(fixture->channel), "vm_event ring, interface version 7");
+    assert_int_equal(memevent_can_reattach(fixture->channel), 0);
 
     assert_int_equal(memevent_attach(&fixture->xen.hv, MEMEVENT_CLASS_PAGING, 1, &second, &why), -EBUSY);
     assert_null(second);

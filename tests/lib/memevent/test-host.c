@@ -57,6 +57,7 @@ static void test_every_call_is_exported(void **state)
         (void (*)(void))memevent_arm, (void (*)(void))memevent_peek,
         (void (*)(void))memevent_answer, (void (*)(void))memevent_flush,
         (void (*)(void))memevent_get_statistics, (void (*)(void))memevent_get_transport,
+        (void (*)(void))memevent_can_reattach,
     };
     unsigned int i;
 
