@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Stand-in for Xen's header of this name.  ASSERT ends the program whether NDEBUG is set or not: a test that
+ * violates what the core demands of its caller must not pass.
+ */
+#ifndef SHIM_XEN_LIB_H
+#define SHIM_XEN_LIB_H
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ASSERT(condition) \
+    do { \
+        if ( !(condition) ) \
+        { \
+            fprintf(stderr, "%s:%d: assertion '%s' failed\n", __FILE__, __LINE__, #condition); \
+            abort(); \
+        } \
+    } while ( 0 )
+
+#endif /* SHIM_XEN_LIB_H */

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Stand-in for Xen's header of this name, with which the channel core is compiled in user space.  The
+ * headers here say what the core needs and no more: what it begins to need has to be added, and is seen.
+ */
+#ifndef SHIM_XEN_TYPES_H
+#define SHIM_XEN_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#endif /* SHIM_XEN_TYPES_H */
