@@ -87,3 +87,29 @@ tiny_start()
         extra="mem=$3 seed=$$ mix=zero:25,text:50,random:25 run=fill,verify,wait"
     guest_wait "$1" "guest: ready" 120
 }
+
+# linux_goes_on NAME CHECKS SECONDS WHEN: a Linux guest with workload=touch finds its file intact more often than that
+linux_goes_on()
+{
+    _seen=$(grep -c intact "$(guest_console "$1")")
+    wait_until "$3" guest_says_again "$1" intact $((_seen + $2)) || fail "$1 does not go on $4"
+    if guest_says "$1" CORRUPT; then
+        fail "the file in the memory of $1 changed"
+    fi
+    pass "$1 goes on $4, its file intact"
+}
+
+# linux_is_paged NAME KIB SECONDS: it is brought to that size, goes on there, and goes on when the pager has left
+linux_is_paged()
+{
+    _id=$(guest_id "$1")
+    pager_start "$_id"
+    pager_target "$_id" "$2"
+    pager_reaches "$_id" "$2" "$3"
+    pass "$1 is at $2 KiB"
+    linux_goes_on "$1" 5 300 "with pages out"
+    echo "out $(pager_value "$_id" paged_out) in $(pager_value "$_id" paged_in)" \
+        "faults $(pager_value "$_id" faults) refused $(pager_value "$_id" refused)"
+    pager_stop "$_id"
+    linux_goes_on "$1" 1 120 "after the pager is gone"
+}

@@ -6,23 +6,10 @@
 
 guest_start l memory=160 vcpus=1 kernel=linux extra="workload=touch mib=48 interval=1"
 guest_wait l "check 1 intact" 120
-id=$(guest_id l)
-pager_start "$id"
-pager_target "$id" 81920
-pager_reaches "$id" 81920 120
-pass "a Linux guest of 160 MiB is at 80 MiB"
-seen=$(grep -c intact "$(guest_console l)")
-wait_until 300 guest_says_again l intact $((seen + 5)) || fail "the guest does not go on"
-guest_says l CORRUPT && fail "the guest's file changed"
-pass "the Linux guest works on at half of its memory, its file intact"
-echo "out $(pager_value "$id" paged_out) in $(pager_value "$id" paged_in) faults $(pager_value "$id" faults)"
-pager_stop "$id"
-seen=$(grep -c intact "$(guest_console l)")
-wait_until 60 guest_says_again l intact $((seen + 1)) || fail "the guest does not go on without the pager"
-guest_says l CORRUPT && fail "the guest's file changed"
-pass "and after the pager is gone"
+linux_is_paged l 81920 120
 
 say "save and restore"
+id=$(guest_id l)
 pager_start "$id"
 pager_target "$id" 98304
 pager_reaches "$id" 98304 120
@@ -32,16 +19,11 @@ pass "the pager ends with status 0 when its domain was saved"
 xl restore /tmp/l.save || fail "xl restore"
 rm -f /tmp/l.save
 id=$(guest_id l)
-seen=$(grep -c intact "$(guest_console l)")
-wait_until 120 guest_says_again l intact $((seen + 2)) || fail "the guest does not go on after xl restore"
-guest_says l CORRUPT && fail "the guest's file changed"
-pass "saved with everything in, and restored: the guest's file is intact"
+linux_goes_on l 2 120 "when it was saved with everything in, and restored"
 pager_start "$id"
 pager_target "$id" 98304
 pager_reaches "$id" 98304 120
-seen=$(grep -c intact "$(guest_console l)")
-wait_until 120 guest_says_again l intact $((seen + 2)) || fail "the guest does not go on when it is paged again"
-pass "and paged again"
+linux_goes_on l 2 120 "when it is paged again"
 
 say "a suspension that nobody prepared"
 xl save -c l /tmp/l.save > /tmp/save.log 2>&1
