@@ -42,7 +42,7 @@ static const struct options_setting table[] = {
         OPTIONS_PLACE(struct settings, memory_limit),
     },
     {
-        .name = "spill-directory", .letter = 's', .argument = "DIRECTORY",
+        .name = "spill-directory", .letter = 's', .argument = "DIR",
         .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE, .value = "/var/lib/xen-memevent",
         .help = "The nameless file for pages that do not fit into memory is made here.",
         OPTIONS_PLACE(struct settings, spill_directory),
@@ -63,7 +63,7 @@ static const struct options_setting table[] = {
         OPTIONS_PLACE(struct settings, prefetch_limit),
     },
     {
-        .name = "poll-limit", .letter = 'P', .argument = "MICROSECONDS",
+        .name = "poll-limit", .letter = 'P', .argument = "USEC",
         .type = OPTIONS_NUMBER, .where = OPTIONS_ANYWHERE, .value = "200", .unit = "us",
         .minimum = 0, .maximum = POLL_MOST_US,
         .help = "Before it sleeps the pager watches for the next fault for at most this long, and for less "
@@ -71,7 +71,7 @@ static const struct options_setting table[] = {
         OPTIONS_PLACE(struct settings, poll_limit),
     },
     {
-        .name = "run-directory", .argument = "DIRECTORY",
+        .name = "run-directory", .argument = "DIR",
         .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE, .value = "/run/xen-memevent",
         .help = "The lock and the status file are here.",
         OPTIONS_PLACE(struct settings, run_directory),

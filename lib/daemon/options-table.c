@@ -79,6 +79,14 @@ static bool range_is_sound(const struct options_setting *setting)
            (!setting->maximum || setting->minimum <= setting->maximum);
 }
 
+/* argp breaks the line of a longer one before its name instead of after it. */
+static bool fits_into_help(const struct options_setting *setting)
+{
+    return !(setting->where & OPTIONS_COMMAND_LINE) || !setting->argument ||
+           strlen(setting->name) + strlen("=") + strlen(setting->argument) <=
+           OPTIONS_HELP_NAME_MAX;
+}
+
 static const char *find_fault(const struct options_setting *setting)
 {
     if ( !letter_is_sound(setting->letter) )
@@ -97,6 +105,8 @@ static const char *find_fault(const struct options_setting *setting)
         return "its field is not as wide as its type";
     if ( !range_is_sound(setting) )
         return "its range is empty or more than the field holds";
+    if ( !fits_into_help(setting) )
+        return "its name and argument are too long for --help";
     if ( setting->letter && !(setting->where & OPTIONS_COMMAND_LINE) )
         return "it has a letter but no place on the command line";
 

@@ -58,6 +58,8 @@
 #define OPTIONS_LINE_BYTES_MAX   4608u
 /* A value in bytes: a path that open() takes. */
 #define OPTIONS_VALUE_BYTES_MAX  4095u
+/* "name=ARGUMENT" on the command line; --help explains from column 29 on. */
+#define OPTIONS_HELP_NAME_MAX    20u
 /* Settings a program may have; a guard for the table check, not a budget. */
 #define OPTIONS_SETTINGS_MAX     128u
 /* Room for one error in full: a path, a key, a value (cut), what is allowed. */

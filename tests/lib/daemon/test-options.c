@@ -542,7 +542,7 @@ static void faulty_tables_are_refused(void **state)
         .maximum = 20, .value = "15", .help = "Help.",
         OPTIONS_PLACE(struct settings, interval),
     };
-    struct options_setting faulty[16], pair[2] = { sound, sound };
+    struct options_setting faulty[17], pair[2] = { sound, sound };
     size_t count = 0, i;
 
     (void)state;
@@ -558,6 +558,7 @@ static void faulty_tables_are_refused(void **state)
     faulty[count++].help = NULL;
     faulty[count++].where = 0;
     faulty[count++].argument = NULL;
+    faulty[count++].argument = "MILLISECONDS";
     faulty[count++].words = modes;
     faulty[count++].bytes = 3;
     faulty[count++].minimum = 21;
