@@ -8,8 +8,9 @@
  * exit statuses: nothing here exits or writes to stderr.
  *
  * Command line over file over default.  The file is
- * /etc/xen-memevent/NAME.conf, which may be missing, or what --config names,
- * which may not.  It holds `key = value` lines, blank lines and lines that
+ * OPTIONS_DIRECTORY/NAME.conf, which may be missing, or what --config names,
+ * which may not; the build defines OPTIONS_DIRECTORY, as $(sysconfdir)'s
+ * xen-memevent.  It holds `key = value` lines, blank lines and lines that
  * start with `#`; a key is a setting's long name; a value goes to the end of
  * the line and is not quoted.
  *
@@ -48,10 +49,6 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Where NAME.conf is looked for. */
-#ifndef OPTIONS_DIRECTORY
-#define OPTIONS_DIRECTORY        "/etc/xen-memevent"
-#endif
 /* A configuration file larger than this was never written by a person. */
 #define OPTIONS_FILE_BYTES_MAX   (256u * 1024)
 /* A line must hold a path (PATH_MAX, 4096) and its key. */

@@ -11,6 +11,7 @@
 
 #include <libsmartcols.h>
 
+#include <daemon/options.h>
 #include <daemon/utf8.h>
 
 #define KIB_A_PAGE   4U
@@ -100,7 +101,7 @@ static const struct {
     { "host_memory_short", "the host has no free memory for pages that guests wait for: "
                            "free some ('xl info', 'xl mem-set') or lower targets" },
     { "store_full", "there is no room for more pages: raise memory-limit or spill-limit in "
-                    "/etc/xen-memevent/xenpaging.conf and restart the pager, or raise targets" },
+                    OPTIONS_DIRECTORY "/xenpaging.conf and restart the pager, or raise targets" },
     { "store.file_full", "the file system of the spill directory is full: make room there" },
     { "store.file_retired", "the disk of the spill directory made too many errors, and gets no more pages: replace it" },
 };
