@@ -2,12 +2,7 @@
 /*
  * Any bytes as a configuration file: every outcome must be a setting within
  * its limits or one clear line of error.
- *
- * With a fuzzer it is a libFuzzer target.  With -DFUZZ_REPLAY it is a program
- * that does the same for every file of $FUZZ_CORPUS, or of this target's corpus
- * under $srcdir, and for a few prefixes of each.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FUZZ_TARGET "configuration"
+#include "fuzz.h"
 
 #include "daemon/options.h"
 #include "daemon/utf8.h"
@@ -26,8 +24,6 @@
 #define INTERVAL_LOW   10u
 #define INTERVAL_HIGH  60000u
 #define FILE_NAME      "fuzz.conf"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct settings {
     bool verify;
@@ -75,17 +71,6 @@ static const struct options_program program = {
     .name = "fuzz", .summary = "Fuzzed.", .settings = table,
     .settings_count = COUNT(table),
 };
-
-/* Not assert(): it must hold in every build. */
-#define REQUIRE(condition)                                              \
-    do {                                                                \
-        if ( !(condition) )                                             \
-        {                                                               \
-            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__,      \
-                    __LINE__, #condition);                              \
-            abort();                                                    \
-        }                                                               \
-    } while ( 0 )
 
 static void require_readable(const char *text)
 {
@@ -140,75 +125,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     return 0;
 }
-
-#ifdef FUZZ_REPLAY
-
-/* Larger than the largest file that is not refused at once. */
-#define REPLAY_BYTES_MAX   (OPTIONS_FILE_BYTES_MAX + 4096)
-/* Each file is also cut at this many places. */
-#define REPLAY_CUTS        16u
-
-static void replay(const uint8_t *data, size_t size)
-{
-    size_t i;
-
-    for ( i = 0; i <= REPLAY_CUTS; i++ )
-    {
-        size_t part = size * i / REPLAY_CUTS;
-        /* Of the exact size, so that reading on is noticed. */
-        uint8_t *copy = malloc(part ? part : 1);
-
-        REQUIRE(copy);
-        memcpy(copy, data, part);
-        LLVMFuzzerTestOneInput(copy, part);
-        free(copy);
-    }
-}
-
-int main(void)
-{
-    static uint8_t data[REPLAY_BYTES_MAX];
-    const char *corpus = getenv("FUZZ_CORPUS"), *srcdir = getenv("srcdir");
-    char path[4096];
-    struct dirent *entry;
-    unsigned int files = 0;
-    DIR *directory;
-
-    snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/configuration",
-             srcdir ? srcdir : ".");
-    if ( !corpus )
-        corpus = path;
-
-    directory = opendir(corpus);
-    if ( !directory )
-    {
-        fprintf(stderr, "%s: %s\n", corpus, strerror(errno));
-        return 1;
-    }
-
-    while ( (entry = readdir(directory)) )
-    {
-        char name[8192];
-        size_t size;
-        FILE *file;
-
-        if ( entry->d_name[0] == '.' )
-            continue;
-
-        snprintf(name, sizeof(name), "%s/%s", corpus, entry->d_name);
-        file = fopen(name, "rb");
-        REQUIRE(file);
-        size = fread(data, 1, sizeof(data), file);
-        fclose(file);
-        replay(data, size);
-        files++;
-    }
-    closedir(directory);
-
-    printf("%u files of %s replayed\n", files, corpus);
-
-    /* An empty corpus would say nothing. */
-    return !files;
-}
-
-#endif /* FUZZ_REPLAY */

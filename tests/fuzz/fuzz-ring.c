@@ -9,14 +9,14 @@
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -Ilib -I. tests/fuzz/fuzz-ring.c \
  *       lib/memevent/{memevent,outstanding,ring-vm-event}.c -o fuzz-ring && ./fuzz-ring tests/fuzz/corpus/ring
- *
- * Built with -DFUZZ_REPLAY it has a main() that runs each file of a directory once: that of FUZZ_CORPUS, or
- * the corpus in the tree.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FUZZ_TARGET "ring"
+#include "fuzz.h"
 
 #include "memevent/channel.h"
 #include "memevent/ring-vm-event.h"
@@ -25,8 +25,6 @@
 #define __XEN_TOOLS__ 1
 #endif
 #include <xen/vm_event.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define SLOTS 8
 
@@ -66,15 +64,6 @@ struct input {
     const uint8_t *data;
     size_t size;
 };
-
-#define must(condition) \
-    do { \
-        if ( !(condition) ) \
-        { \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            abort(); \
-        } \
-    } while ( 0 )
 
 static int arm_ring(struct hypervisor *hv, struct hypervisor_ring *ring)
 {
@@ -159,11 +148,11 @@ static void check_counters(struct memevent_channel *channel, struct peer *peer, 
     struct memevent_statistics statistics;
 
     memevent_get_statistics(channel, &statistics);
-    must(statistics.outstanding <= SLOTS);
-    must(statistics.outstanding_limit == SLOTS);
-    must(statistics.received == statistics.answered + statistics.outstanding);
-    must(statistics.refused == refused);
-    must(statistics.notifications == peer->notified);
+    REQUIRE(statistics.outstanding <= SLOTS);
+    REQUIRE(statistics.outstanding_limit == SLOTS);
+    REQUIRE(statistics.received == statistics.answered + statistics.outstanding);
+    REQUIRE(statistics.refused == refused);
+    REQUIRE(statistics.notifications == peer->notified);
 }
 
 /* What an event may look like, whatever the entry looked like. */
@@ -171,12 +160,12 @@ static void check_event(const struct memevent_event *event, const struct given *
 {
     unsigned int i;
 
-    must(event->kind >= MEMEVENT_PAGING_POPULATE && event->kind <= MEMEVENT_PAGING_TOUCHED);
-    must(!(event->flags & ~(MEMEVENT_FLAG_VCPU_PAUSED | MEMEVENT_FLAG_FOREIGN | MEMEVENT_FLAG_EVICT_FAILS)));
-    must(!(event->flags & MEMEVENT_FLAG_EVICT_FAILS) || event->kind == MEMEVENT_PAGING_DROP);
-    must(event->id != 0);
+    REQUIRE(event->kind >= MEMEVENT_PAGING_POPULATE && event->kind <= MEMEVENT_PAGING_TOUCHED);
+    REQUIRE(!(event->flags & ~(MEMEVENT_FLAG_VCPU_PAUSED | MEMEVENT_FLAG_FOREIGN | MEMEVENT_FLAG_EVICT_FAILS)));
+    REQUIRE(!(event->flags & MEMEVENT_FLAG_EVICT_FAILS) || event->kind == MEMEVENT_PAGING_DROP);
+    REQUIRE(event->id != 0);
     for ( i = 0; i < count; i++ )
-        must(given[i].id != event->id);
+        REQUIRE(given[i].id != event->id);
 }
 
 static void run(struct memevent_channel *channel, struct peer *peer, uint32_t start, struct input *input)
@@ -219,16 +208,16 @@ static void run(struct memevent_channel *channel, struct peer *peer, uint32_t st
                 bool seen = memevent_peek(channel) == 1;
 
                 rc = memevent_next(channel, &event);
-                must(rc == 1 || rc == 0 || rc == -EBADMSG);
-                must(!broken || rc == -EBADMSG);
-                must(seen || broken || rc == 0);
+                REQUIRE(rc == 1 || rc == 0 || rc == -EBADMSG);
+                REQUIRE(!broken || rc == -EBADMSG);
+                REQUIRE(seen || broken || rc == 0);
                 broken = rc == -EBADMSG;
                 if ( rc != 1 )
                     break;
                 check_event(&event, given, count);
                 given[count++] = (struct given){ .id = event.id };
             }
-            must(peer->notified - before <= i + 1);
+            REQUIRE(peer->notified - before <= i + 1);
             break;
 
         case STEP_ANSWER:
@@ -236,7 +225,7 @@ static void run(struct memevent_channel *channel, struct peer *peer, uint32_t st
                 break;
             one = &given[take(input, 1) % count];
             rc = memevent_answer(channel, one->id);
-            must(rc == (one->answered ? -EALREADY : 0));
+            REQUIRE(rc == (one->answered ? -EALREADY : 0));
             refused += one->answered;
             staged = staged || !one->answered;
             one->answered = true;
@@ -248,28 +237,28 @@ static void run(struct memevent_channel *channel, struct peer *peer, uint32_t st
                 continue;
             if ( i < count )
                 break;
-            must(memevent_answer(channel, id) < 0);
+            REQUIRE(memevent_answer(channel, id) < 0);
             refused++;
             break;
 
         case STEP_FLUSH:
             rc = memevent_flush(channel);
-            must(rc == 0 || (peer->fails && rc == -EIO));
-            must(peer->notified - before <= 1);
+            REQUIRE(rc == 0 || (peer->fails && rc == -EIO));
+            REQUIRE(peer->notified - before <= 1);
             owed = owed || staged;
-            must(peer->fails || !owed || peer->notified == before + 1);
-            must(owed || failed || peer->notified == before);
+            REQUIRE(peer->fails || !owed || peer->notified == before + 1);
+            REQUIRE(owed || failed || peer->notified == before);
             /* Each entry that was taken has one response; only now it is sure that the page was not written since. */
             memevent_get_statistics(channel, &statistics);
-            must(!staged || shared->rsp_prod - start == statistics.answered + statistics.malformed);
+            REQUIRE(!staged || shared->rsp_prod - start == statistics.answered + statistics.malformed);
             staged = false;
             break;
 
         case STEP_ARM:
             rc = memevent_arm(channel);
-            must(rc == 0 || rc == 1 || rc == -EBADMSG || (peer->fails && rc == -EIO));
-            must(!broken || rc < 0);
-            must(rc != 0 || memevent_peek(channel) == 0);
+            REQUIRE(rc == 0 || rc == 1 || rc == -EBADMSG || (peer->fails && rc == -EIO));
+            REQUIRE(!broken || rc < 0);
+            REQUIRE(rc != 0 || memevent_peek(channel) == 0);
             break;
 
         case STEP_FAIL_NOTIFY:
@@ -295,70 +284,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint32_t start;
 
     peer = calloc(1, sizeof(*peer));
-    must(peer);
+    REQUIRE(peer);
     peer->hv.ops = &peer_ops;
     peer->ring.page = peer->page;
     peer->ring.size = sizeof(peer->page);
     peer->ring.fd = -1;
 
     start = (uint32_t)(int8_t)take(&input, 1);
-    must(ring_vm_event_open(peer->ring.page, peer->ring.size, start, &transport) == 0);
-    must(channel_open(&peer->hv, &peer->ring, transport, &channel) == 0);
+    REQUIRE(ring_vm_event_open(peer->ring.page, peer->ring.size, start, &transport) == 0);
+    REQUIRE(channel_open(&peer->hv, &peer->ring, transport, &channel) == 0);
     run(channel, peer, start, &input);
     memevent_detach(channel);
     free(peer);
 
     return 0;
 }
-
-#ifdef FUZZ_REPLAY
-#include <dirent.h>
-
-#define INPUT_MAX 65536
-
-int main(void)
-{
-    static uint8_t data[INPUT_MAX];
-    const char *corpus = getenv("FUZZ_CORPUS"), *source = getenv("srcdir");
-    char directory[4096], path[8192];
-    struct dirent *entry;
-    unsigned int count = 0;
-    size_t size;
-    FILE *file;
-    DIR *dir;
-
-    if ( corpus )
-        snprintf(directory, sizeof(directory), "%s", corpus);
-    else
-        snprintf(directory, sizeof(directory), "%s/tests/fuzz/corpus/ring", source ? source : ".");
-
-    dir = opendir(directory);
-    if ( !dir )
-    {
-        perror(directory);
-        return 1;
-    }
-    while ( (entry = readdir(dir)) )
-    {
-        if ( entry->d_name[0] == '.' )
-            continue;
-        snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
-        file = fopen(path, "rb");
-        if ( !file )
-        {
-            perror(path);
-            return 1;
-        }
-        size = fread(data, 1, sizeof(data), file);
-        fclose(file);
-        LLVMFuzzerTestOneInput(data, size);
-        count++;
-    }
-    closedir(dir);
-
-    printf("%u inputs replayed from %s\n", count, directory);
-
-    /* An empty corpus tests nothing. */
-    return count == 0;
-}
-#endif

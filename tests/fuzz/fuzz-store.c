@@ -5,10 +5,7 @@
  *   - as it is: what is accepted must be in bounds and encode to itself;
  *   - with its check made right, as damage elsewhere would leave it, to get past that;
  *   - and the payload is expanded by what the record says.
- * Built with -fsanitize=fuzzer, or with -DFUZZ_REPLAY as a program that runs files given as arguments, or else all files
- * of $FUZZ_CORPUS or $srcdir/tests/fuzz/corpus/store.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,42 +13,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FUZZ_TARGET "store"
+#include "fuzz.h"
+
 #include "daemons/xenpaging/store-page.h"
 #include "daemons/xenpaging/store-record.h"
 #include "daemons/xenpaging/store.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 /* All zeros: corpora stay valid. */
 static const struct store_secret secret;
 static const struct store_bounds bounds = { .records = 1000, .places = 1 << 20, .slots = 1 << 20 };
-
-static void expect(bool truth)
-{
-    if ( !truth )
-        abort();
-}
 
 static void check_entry(const struct store_entry *entry)
 {
     switch ( entry->kind )
     {
     case STORE_FREE:
-        expect(entry->next < bounds.records || entry->next == STORE_NONE);
+        REQUIRE(entry->next < bounds.records || entry->next == STORE_NONE);
         return;
     case STORE_SAME:
         break;
     case STORE_LZ4:
     case STORE_RAW:
-        expect(entry->length > 0 && entry->length <= STORE_PAGE_SIZE && entry->place < bounds.places);
+        REQUIRE(entry->length > 0 && entry->length <= STORE_PAGE_SIZE && entry->place < bounds.places);
         break;
     case STORE_FILE:
-        expect(entry->slot < bounds.slots);
+        REQUIRE(entry->slot < bounds.slots);
         break;
     default:
         abort();
     }
-    expect(entry->domid < STORE_DOMID_LIMIT && entry->gfn < STORE_GFN_LIMIT);
+    REQUIRE(entry->domid < STORE_DOMID_LIMIT && entry->gfn < STORE_GFN_LIMIT);
 }
 
 /* The record's own fields, whatever they are, with a check that fits. */
@@ -98,12 +90,12 @@ static void expand(const struct store_entry *entry, const uint8_t *data, size_t 
     rc = store_page_expand(&secret, &e, payload, page);
     if ( rc )
     {
-        expect(rc == -EBADMSG);
+        REQUIRE(rc == -EBADMSG);
         for ( unsigned int i = 0; i < STORE_PAGE_SIZE; i++ )
-            expect(!page[i]);
+            REQUIRE(!page[i]);
     }
     else if ( e.kind != STORE_SAME )
-        expect(store_page_sum(&secret, e.domid, e.gfn, page) == e.sum);
+        REQUIRE(store_page_sum(&secret, e.domid, e.gfn, page) == e.sum);
     free(page);
     free(payload);
 }
@@ -123,8 +115,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     {
         check_entry(&entry);
         store_record_encode(&again, &secret, &entry);
-        expect(again.where == record.where);
-        expect(entry.kind == STORE_FREE || (again.who == record.who && again.sum == record.sum));
+        REQUIRE(again.where == record.where);
+        REQUIRE(entry.kind == STORE_FREE || (again.who == record.who && again.sum == record.sum));
         expand(&entry, data, size);
     }
 
@@ -135,62 +127,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     expand(&made, data, size);
     return 0;
 }
-
-#ifdef FUZZ_REPLAY
-static uint8_t input[1 << 16];
-
-static int replay(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    size_t size;
-
-    if ( !file )
-    {
-        perror(path);
-        return 1;
-    }
-    size = fread(input, 1, sizeof(input), file);
-    fclose(file);
-    LLVMFuzzerTestOneInput(input, size);
-    return 0;
-}
-
-int main(int argc, char *argv[])
-{
-    const char *corpus = getenv("FUZZ_CORPUS"), *top = getenv("srcdir");
-    char directory[4096], path[8192];
-    struct dirent *entry;
-    unsigned int count = 0;
-    DIR *dir;
-
-    for ( int i = 1; i < argc; i++ )
-        if ( replay(argv[i]) )
-            return 1;
-    if ( argc > 1 )
-        return 0;
-
-    if ( corpus )
-        snprintf(directory, sizeof(directory), "%s", corpus);
-    else
-        snprintf(directory, sizeof(directory), "%s/tests/fuzz/corpus/store", top ? top : ".");
-    dir = opendir(directory);
-    if ( !dir )
-    {
-        perror(directory);
-        return 1;
-    }
-    while ( (entry = readdir(dir)) )
-    {
-        if ( entry->d_name[0] == '.' )
-            continue;
-        snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
-        if ( replay(path) )
-            return 1;
-        count++;
-    }
-    closedir(dir);
-    printf("%u inputs replayed from %s\n", count, directory);
-    /* No corpus, no test. */
-    return !count;
-}
-#endif
