@@ -33,6 +33,12 @@ struct hypervisor_info {
     char version[64];             /* "4.17.5" */
     bool has_paging;              /* MEM_PAGING is built in */
     const char *paging_missing;   /* !has_paging: a sentence that says what to do; static */
+    /*
+     * A bit (1u << enum memevent_class) for each class that this hypervisor carries on a channel of its own; see
+     * struct hypervisor_ring.  0: a stock one, on which PAGING comes over upstream's ring.
+     */
+    uint32_t channels;
+    const char *channels_missing; /* channels is 0: a sentence; static */
 };
 
 struct domain_info {
@@ -56,30 +62,67 @@ enum frame_state {
     FRAME_EMPTY = 2,              /* no memory there now: never populated, or paged out */
 };
 
-/* One operation of a batch.  call is a tuple: family (31-24), call (23-16), zero, annotations (7-0). */
+/*
+ * Operations.  call is a tuple: family (31-24), call (23-16), zero, annotations (7-0); no annotation is passed down to
+ * here.  Besides what is listed, any gets -ESRCH: no such domain; -EPERM; -ENOSYS: this hypervisor does not have it.
+ *
+ * What a page can be.  Each operation goes along one of these arrows or fails without effect:
+ *
+ *            NOMINATE            EVICT
+ *   in use ------------> marked -------> out
+ *      ^  ^-- RELEASE, touch --'          |
+ *      '------------- LOAD ---------------'         (the guest can give the page up in each of the three)
+ *
+ * How a touch of a marked page is learned of is the one thing in which hypervisors differ:
+ *  - a channel that reports touches (memevent_reports_touches(): upstream's ring) sends MEMEVENT_PAGING_TOUCHED, and
+ *    the page is out of reach until PAGING_LOAD without data and the answer;
+ *  - any other takes the mark away without an event, and nobody waits: PAGING_EVICT or PAGING_QUERY finds that out.
+ */
 #define HYPERVISOR_CALL(family, call) (((uint32_t)(family) << 24) | ((uint32_t)(call) << 16))
 enum hypervisor_call {
-    /*
-     * Asks whether the page can go, and marks it: from now on the first touch of it comes back as a
-     * MEMEVENT_PAGING_TOUCHED event.  -EBUSY: not a page that can be paged, or in use (mapped, granted).
-     */
+    /* in use -> marked.  -EBUSY: not a page that can be paged, or somebody holds it (mapped, granted). */
     PAGING_NOMINATE = HYPERVISOR_CALL(0x02, 0x01),
     /*
-     * Copies a nominated page's bytes to data and frees the page.  On success data holds exactly what
-     * the guest last wrote.  -EBUSY: it was touched or mapped since it was nominated; data is undefined.
+     * marked -> out.  On success data holds exactly what the guest last wrote.  After a failure data is undefined.
+     * -EAGAIN: it is not marked: it was touched, or never nominated.  Nothing comes by an event.
+     * -EBUSY: somebody holds it; it may be marked still.  A channel that reports touches says this for a touch, too.
+     * -EFAULT: data was not to be reached just now, and the mark may be gone.
      */
     PAGING_EVICT    = HYPERVISOR_CALL(0x02, 0x02),
     /*
-     * Gives a page back: from data if it was evicted; data may be NULL if it was only nominated.
-     * The guest can use the page at once.  -ENOENT: the page is not out (dropped, or in already);
-     * -ENOMEM: the host has no free page now; -EINVAL: it was evicted and data is NULL.
+     * out -> in use, with data's bytes.  The guest can use the page at once.  Without data (NULL): marked -> in use,
+     * for who does not know in which state a page is.
+     * -ENOENT: it is not out (in already, or given up), without data: nor marked.
+     * -ENOMEM: the host, or the domain's limit, has no page for it now.
+     * -EINVAL: it is out and data is NULL.  -EFAULT: data was not to be reached just now; it is still out.
      */
     PAGING_LOAD     = HYPERVISOR_CALL(0x02, 0x03),
     /*
-     * Takes a nomination back, by a touch on the guest's behalf: an event that is MEMEVENT_FLAG_FOREIGN follows,
-     * if the channel has room for it; if none does, ask again.  -ENOENT: the page is not nominated.
+     * marked -> in use.  -ENOENT: it is not marked.  Where touches are reported a status of 0 only means that an event
+     * MEMEVENT_PAGING_TOUCHED which is MEMEVENT_FLAG_FOREIGN follows, if the channel has room for it; if none does,
+     * ask again.
      */
     PAGING_RELEASE  = HYPERVISOR_CALL(0x02, 0x04),
+    /*
+     * Changes nothing.  0: out; -EAGAIN: marked; -ENOENT: neither.  A page that is being loaded by an event's answer is
+     * out.  -ENOSYS where touches are reported.
+     */
+    PAGING_QUERY    = HYPERVISOR_CALL(0x02, 0x05),
+
+    /* Makes a page sharable (read-only, reference counted); handle comes out.  -EBUSY: somebody holds it. */
+    SHARING_NOMINATE = HYPERVISOR_CALL(0x03, 0x01),
+    /*
+     * Nominates both pages, compares all their bytes after both are frozen, and lets the client's become the source's
+     * if they are equal.  outcome says what happened, and which page a failure was about; handle comes out with a
+     * status of 0.
+     * -EILSEQ: the bytes differ.  -EAGAIN: one of them was unshared meanwhile.
+     */
+    SHARING_MERGE    = HYPERVISOR_CALL(0x03, 0x02),
+    /* Gives the domain a page of its own again.  -ENOMEM: there is none.  -ENOENT: the page is not shared. */
+    SHARING_UNSHARE  = HYPERVISOR_CALL(0x03, 0x03),
+
+    /* Sets the access of count frames; done comes out.  -EINVAL: this host's page tables cannot say it. */
+    ACCESS_SET       = HYPERVISOR_CALL(0x04, 0x01),
 };
 
 struct hypervisor_operation {
@@ -88,21 +131,56 @@ struct hypervisor_operation {
     uint16_t pad;                 /* must be zero */
     int32_t  status;              /* out: 0 or -errno of this one */
     uint32_t pad2;                /* must be zero */
-    uint64_t gfn;
-    void    *data;                /* EVICT, LOAD: one page of alloc_buffer() or lock_buffer(), page-aligned */
+    uint64_t gfn;                 /* MERGE: the source's */
+    void    *data;                /* EVICT, LOAD: a page of alloc_buffer() or lock_buffer(), aligned; else NULL */
+    union {                       /* zero for the paging family */
+        struct hypervisor_sharing {
+            uint64_t client_gfn;  /* MERGE, as the next one */
+            uint16_t client_domid;
+            uint16_t pad;
+            uint32_t outcome;     /* out, MERGE: enum memevent_outcome of <memevent/operations.h> */
+            uint64_t handle;      /* out, NOMINATE and MERGE: the shared page's */
+        } sharing;
+        struct hypervisor_access {
+            uint32_t count;       /* frames */
+            uint32_t access;      /* XENMEM_access_* of Xen's */
+            uint32_t done;        /* out: frames that were set */
+            uint32_t pad;
+        } access;
+    };
 };
 
-/* A shared ring and its event channel, as a stock hypervisor offers it.  Fields are for lib/memevent. */
+/* What lies in a ring's memory. */
+enum hypervisor_ring_kind {
+    RING_VM_EVENT = 0,            /* upstream's vm_event ring: one page, and only that, size and fd say something */
+    RING_RELIABLE = 1,            /* <public/memevent.h>, "Reliable rings" */
+    RING_LOSSY    = 2,            /* the same, "Lossy rings" */
+};
+
+/* Memory shared with the hypervisor and its event channel.  Fields are for lib/memevent; constant while attached. */
 struct hypervisor_ring {
-    void  *page;                  /* shared with the hypervisor, read and write */
-    size_t size;
+    void  *page;                  /* read and write; of several rings the first */
+    size_t size;                  /* of all of it */
     int    fd;                    /* readable when the channel was signalled while armed */
+    enum hypervisor_ring_kind kind;
+
+    /* RELIABLE and LOSSY: what the hypervisor said at the attach, not checked. */
+    uint32_t rings;               /* 1; LOSSY: one for each physical CPU */
+    uint32_t ring_size;           /* from one ring's begin to the next one's */
+    uint32_t slots;               /* of each ring, a power of two */
+    uint32_t request_size;        /* of a request, or record */
+    uint32_t response_size;
+    uint32_t request_offset;      /* from a ring's begin to its first request */
+    uint32_t response_offset;
+    uint32_t batch;               /* LOSSY: records that are worth a notification */
+    uint32_t redelivered;         /* requests that an earlier consumer left unanswered, and that come again */
+    uint32_t attachment;          /* how many consumers there have been, this one included */
 };
 
 struct hypervisor;
 struct hypervisor_counts {        /* since the host was opened; for people who count what a page costs */
     uint64_t hypercalls;          /* a multicall counts as one */
-    uint64_t operations;          /* paging operations carried by them */
+    uint64_t operations;          /* of submit(), carried by them */
     uint64_t system_calls;        /* made by this room: ioctl, mmap, munmap, read, write */
 };
 
@@ -130,29 +208,47 @@ struct hypervisor_ops {
     void (*free_buffer)(struct hypervisor *hv, void *buffer, unsigned int pages);
     /*
      * The same for page-aligned memory of the caller's own, such as a shared mapping that is to outlive the process:
-     * populates it and locks it into memory, so that it can be data of submit().  Linux may still move a locked page from
-     * one frame to another, and an operation that meets this gets -EFAULT as its status, without effect: it passes.
-     * -ENOMEM, -EPERM, -EAGAIN: RLIMIT_MEMLOCK, or no memory.
+     * populates it and locks it into memory, so that it can be data of submit().  Linux may still move a locked page
+     * from one frame to another, and an operation that meets this gets -EFAULT as its status, without effect: it
+     * passes.  -ENOMEM, -EPERM, -EAGAIN: RLIMIT_MEMLOCK, or no memory.
      */
     int  (*lock_buffer)(struct hypervisor *hv, void *memory, unsigned int pages);
     void (*unlock_buffer)(struct hypervisor *hv, void *memory, unsigned int pages);
 
     /*
-     * Carries out count (at most HYPERVISOR_BATCH_MAX) operations of one domain and one call, in order, in as few
-     * crossings as the hypervisor allows; each gets its own status.  0, or -errno when nothing was carried out.
+     * Carries out count (at most HYPERVISOR_BATCH_MAX) operations in order, each with its own status, in as few
+     * crossings as the hypervisor allows: one, for any mixture, where there are channels; on a stock one about one for
+     * each stretch of the same call and domain.  0; or -errno: the hypervisor was not reached.  Then operations that
+     * were not carried out have that same status, and the others theirs; -EINVAL: a broken contract, nothing was
+     * touched.
      */
     int  (*submit)(struct hypervisor *hv, struct hypervisor_operation *operations, unsigned int count);
 
     /*
-     * Rings: see lib/memevent.  why as in memevent_attach().  The shared part of the ring is initialised,
-     * and the page out of the guest's reach.
+     * Attaches as the one consumer of a domain's class (INVALIDATE: domid is MEMEVENT_HOST), by a channel if the
+     * hypervisor has that class, else PAGING by upstream's ring.  why and the errors as in memevent_attach(); options
+     * may be NULL.
+     *
+     * Of a channel: the first consumer creates it.  One that was left, by leave_ring() or because its consumer died,
+     * takes the next: its indices begin again at 0, and what was not answered comes again, flagged
+     * MEMEVENT_FLAG_AGAIN, under the ids it had.  The shared part of upstream's ring is initialised, and the page out
+     * of the guest's reach.
      */
     int  (*attach_ring)(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
-                        struct hypervisor_ring **out, const char **why);
+                        const struct memevent_options *options, struct hypervisor_ring **out, const char **why);
+    /*
+     * Ends it: unmaps, unbinds, and frees the ring.  A channel that has unanswered requests, or pages out, is not
+     * ended but left.  Upstream's ring always ends.  NULL is accepted, as in leave_ring().
+     */
     void (*detach_ring)(struct hypervisor *hv, struct hypervisor_ring *ring);
+    /* Unmaps, unbinds and frees, and the channel lives on for the next consumer.  Upstream's ring is ended. */
+    void (*leave_ring)(struct hypervisor *hv, struct hypervisor_ring *ring);
     /* Lets the next signal make ring->fd readable; takes the one that did.  0, or 1 if one was taken. */
     int  (*arm_ring)(struct hypervisor *hv, struct hypervisor_ring *ring);
     int  (*notify_ring)(struct hypervisor *hv, struct hypervisor_ring *ring);
+    /* The hypervisor's own counters, whoever is attached.  -ENOENT: no such channel; -ENOSYS: a stock hypervisor. */
+    int  (*get_channel_info)(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
+                             struct memevent_channel_info *out);
 
     /* xenstore.  Paths are absolute or, for the tool stack's own, as xenstore defines them. */
     int  (*watch_fd)(struct hypervisor *hv);

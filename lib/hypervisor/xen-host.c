@@ -80,6 +80,7 @@ static const struct hypervisor_ops xen_ops = {
     .submit          = xen_submit,
     .attach_ring     = xen_attach_ring,
     .detach_ring     = xen_detach_ring,
+    .leave_ring      = xen_detach_ring,
     .arm_ring        = xen_arm_ring,
     .notify_ring     = xen_notify_ring,
     .watch_fd        = xen_watch_fd,

@@ -69,7 +69,7 @@ int  xen_submit(struct hypervisor *hv, struct hypervisor_operation *operations, 
 
 /* xen-ring.c */
 int  xen_attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
-                     struct hypervisor_ring **out, const char **why);
+                     const struct memevent_options *options, struct hypervisor_ring **out, const char **why);
 void xen_detach_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
 int  xen_arm_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
 int  xen_notify_ring(struct hypervisor *hv, struct hypervisor_ring *ring);

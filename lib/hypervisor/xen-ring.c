@@ -121,7 +121,7 @@ static int take_page(struct xen_host *host, struct xen_ring *ring, uint32_t *rem
 }
 
 int xen_attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
-                    struct hypervisor_ring **out, const char **why)
+                    const struct memevent_options *options, struct hypervisor_ring **out, const char **why)
 {
     struct xen_host *host = xen_host_of(hv);
     struct xen_ring *ring;
@@ -133,6 +133,7 @@ int xen_attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_t d
     if ( !why )
         why = &reason;
     *why = NULL;
+    (void)options;
     if ( class != MEMEVENT_CLASS_PAGING )
         return -EINVAL;
     rc = xen_check_paging(host, domid, why);

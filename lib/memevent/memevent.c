@@ -67,7 +67,7 @@ int memevent_attach(struct hypervisor *host, enum memevent_class channel_class, 
         return -ENOSYS;
     }
 
-    rc = host->ops->attach_ring(host, channel_class, domid, &ring, why);
+    rc = host->ops->attach_ring(host, channel_class, domid, NULL, &ring, why);
     if ( rc < 0 )
         return rc;
 

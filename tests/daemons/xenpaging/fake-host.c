@@ -174,10 +174,11 @@ static void resume(struct fake_host *h)
 }
 
 static int attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
-                       struct hypervisor_ring **out, const char **why)
+                       const struct memevent_options *options, struct hypervisor_ring **out, const char **why)
 {
     struct fake_host *h = fake_of(hv);
 
+    (void)options;
     assert_int_equal(class, MEMEVENT_CLASS_PAGING);
     assert_int_equal(domid, FAKE_DOMID);
     if ( h->attached )
@@ -453,6 +454,7 @@ static const struct hypervisor_ops fake_host_ops = {
     .submit          = submit,
     .attach_ring     = attach_ring,
     .detach_ring     = detach_ring,
+    .leave_ring      = detach_ring,
     .arm_ring        = arm_ring,
     .notify_ring     = notify_ring,
     .read_key        = read_key,

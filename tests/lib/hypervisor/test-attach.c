@@ -42,7 +42,7 @@ static int attach(void)
 {
     why = "untouched";
     ring = (struct hypervisor_ring *)&why;
-    return hv->ops->attach_ring(hv, MEMEVENT_CLASS_PAGING, FAKE_DOMID, &ring, &why);
+    return hv->ops->attach_ring(hv, MEMEVENT_CLASS_PAGING, FAKE_DOMID, NULL, &ring, &why);
 }
 
 static void expect_nothing_left(bool ring_page_populated)
@@ -149,7 +149,7 @@ static void test_refused_before(void **unused)
     assert_int_equal(attach(), -ENOSYS);
     assert_non_null(strstr(why, "CONFIG_MEM_PAGING=y"));
     fake.has_no_paging = false;
-    assert_int_equal(hv->ops->attach_ring(hv, 77, FAKE_DOMID, &ring, &why), -EINVAL);
+    assert_int_equal(hv->ops->attach_ring(hv, 77, FAKE_DOMID, NULL, &ring, &why), -EINVAL);
     expect_nothing_left(false);
 
     /* Asking about populate-on-demand may fail; the hypervisor asks too. */

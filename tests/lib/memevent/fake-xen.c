@@ -105,12 +105,13 @@ static int notify_ring(struct hypervisor *hv, struct hypervisor_ring *ring)
 }
 
 static int attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
-                       struct hypervisor_ring **out, const char **why)
+                       const struct memevent_options *options, struct hypervisor_ring **out, const char **why)
 {
     struct fake_xen *xen = (struct fake_xen *)hv;
 
     (void)class;
     (void)domid;
+    (void)options;
 
     if ( xen->attached || xen->attach_error )
     {
@@ -146,6 +147,7 @@ static const struct hypervisor_ops fake_xen_ops = {
     .close       = close_host,
     .attach_ring = attach_ring,
     .detach_ring = detach_ring,
+    .leave_ring  = detach_ring,
     .arm_ring    = arm_ring,
     .notify_ring = notify_ring,
 };
@@ -186,7 +188,7 @@ struct memevent_channel *fake_xen_attach(struct fake_xen *xen)
         return channel;
     }
 
-    assert_int_equal(attach_ring(&xen->hv, MEMEVENT_CLASS_PAGING, 1, &ring, &why), 0);
+    assert_int_equal(attach_ring(&xen->hv, MEMEVENT_CLASS_PAGING, 1, NULL, &ring, &why), 0);
     assert_int_equal(ring_vm_event_open(ring->page, ring->size, xen->start, &transport), 0);
     assert_int_equal(channel_open(&xen->hv, ring, transport, &channel), 0);
 
