@@ -87,9 +87,13 @@ bool memevent_lossy_expire(struct memevent_lossy *ring)
 
 uint64_t memevent_lossy_consumed(const struct memevent_lossy *ring)
 {
+    uint64_t sent = memevent_load_relaxed64(&ring->produced) - memevent_load_relaxed64(&ring->dropped);
     uint32_t left = memevent_load_relaxed(&ring->producer) -
                     memevent_load_relaxed(&ring->shared->consumer);
 
-    return memevent_load_relaxed64(&ring->produced) - memevent_load_relaxed64(&ring->dropped) -
-           (left > ring->slots ? ring->slots : left);
+    /* An index that cannot be has taken as little as can be, but no less than nothing. */
+    if ( left > ring->slots )
+        left = ring->slots;
+
+    return sent > left ? sent - left : 0;
 }
