@@ -321,6 +321,15 @@ static void test_hostile_index(void **state)
         pair.ring.shared->consumer = SLOTS;
         put(&pair);
         assert_int_equal(pair.ring.dropped, 2);
+        assert_int_equal(memevent_lossy_consumed(&pair.ring), SLOTS);
+        /* Later in a ring's life one that cannot be takes back no more than the ring can hold. */
+        for ( j = 0; j < 1000; j++ )
+        {
+            pair.ring.shared->consumer = pair.ring.producer;
+            put(&pair);
+        }
+        pair.ring.shared->consumer = pair.ring.producer - wrong[i];
+        assert_int_equal(memevent_lossy_consumed(&pair.ring), SLOTS + 1 + 1000 - SLOTS);
         pair_close(&pair);
     }
 }
