@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The PAGING family: what happens to a page on its way out and in, and the events that tell of it.  Pages go from p2m_ram_rw
+ * to p2m_ram_paging_out (nominated; the frame is there, out of the guest's reach) to p2m_ram_paged (out), and back.
+ *
+ * p2m_ram_paging_in means here: out, and a foreign domain's request for it is with the consumer, which need not be asked again.
+ */
+#include <xen/event.h>
+#include <xen/guest_access.h>
+#include <xen/iommu.h>
+#include <xen/memevent-private.h>
+#include <xen/vm_event.h>
+#include <asm/hap.h>
+#include <asm/p2m.h>
+
+#include "mm-locks.h"
+
+typedef XEN_GUEST_HANDLE_PARAM(char) octets_t;
+
+static bool is_out(p2m_type_t type)
+{
+    return type == p2m_ram_paged || type == p2m_ram_paging_in;
+}
+
+static p2m_type_t usable_type(const struct domain *d)
+{
+    return paging_mode_log_dirty(d) ? p2m_ram_logdirty : p2m_ram_rw;
+}
+
+/* The same conditions, and the same words for them, as for upstream's own ring. */
+int cf_check memevent_paging_allowed(const struct domain *d)
+{
+    if ( is_hvm_domain(hardware_domain) )
+        return -EOPNOTSUPP;     /* its foreign mappings do not hold pages in */
+    if ( !is_hvm_domain(d) || !hap_enabled(d) )
+        return -ENODEV;
+    if ( is_iommu_enabled(d) )
+        return -EMLINK;
+    if ( p2m_pod_active((struct domain *)d) )
+        return -EXDEV;
+    if ( vm_event_check_ring(d->vm_event_paging) )
+        return -EBUSY;
+
+    return 0;
+}
+
+/* ---- Events ---- */
+
+/* With the p2m lock held, so that a request is on its way whenever a page that somebody waits for is out. */
+static void ask_for(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, p2m_type_t type, p2m_access_t access)
+{
+    struct memevent_channel *channel = memevent_channel_of(d, XEN_MEMEVENT_CLASS_PAGING);
+    struct vcpu *v = current->domain == d ? current : NULL;
+    struct xen_memevent_request *request;
+    int why;
+
+    /* A foreign domain is told to try again, and comes back here until the page is in. */
+    if ( !channel || (!v && type == p2m_ram_paging_in) )
+        return;
+
+    request = memevent_claim(d, channel, v, &why);
+    if ( !request )
+        return;
+
+    if ( !v && p2m_set_entry(p2m, gfn, INVALID_MFN, PAGE_ORDER_4K, p2m_ram_paging_in, access) )
+    {
+        memevent_drop_claim(channel, request);
+        return;
+    }
+
+    request->kind = XEN_MEMEVENT_PAGING_POPULATE;
+    request->gfn = gfn_x(gfn);
+    memevent_put(d, channel, v, request);
+}
+
+static void make_usable(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, mfn_t mfn, p2m_access_t access)
+{
+    if ( !p2m_set_entry(p2m, gfn, mfn, PAGE_ORDER_4K, usable_type(d), access) )
+        set_gpfn_from_mfn(mfn_x(mfn), gfn_x(gfn));
+}
+
+bool memevent_paging_populate(struct domain *d, gfn_t gfn)
+{
+    struct p2m_domain *p2m = p2m_get_hostp2m(d);
+    p2m_access_t access;
+    p2m_type_t type;
+    mfn_t mfn;
+
+    if ( !memevent_has_channel(d, XEN_MEMEVENT_CLASS_PAGING) )
+        return false;
+
+    gfn_lock(p2m, gfn, 0);
+    mfn = p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
+    if ( type == p2m_ram_paging_out )
+        /* In use after all.  The consumer learns it when it tries to evict the page. */
+        make_usable(d, p2m, gfn, mfn, access);
+    else if ( is_out(type) )
+        ask_for(d, p2m, gfn, type, access);
+    gfn_unlock(p2m, gfn, 0);
+
+    return true;
+}
+
+bool memevent_paging_drop(struct domain *d, gfn_t gfn, bool was_out)
+{
+    struct memevent_channel *channel = memevent_channel_of(d, XEN_MEMEVENT_CLASS_PAGING);
+    struct xen_memevent_request *request;
+    int why;
+
+    if ( !channel )
+        return false;
+    /* A page that was nominated only: its eviction will say so. */
+    if ( !was_out )
+        return true;
+
+    atomic_dec(&d->paged_pages);
+    request = memevent_claim(d, channel, NULL, &why);
+    if ( request )
+    {
+        request->kind = XEN_MEMEVENT_PAGING_DROP;
+        request->gfn = gfn_x(gfn);
+        memevent_put(d, channel, NULL, request);
+    }
+    else if ( why == -EBUSY )
+        memevent_rescan(d, channel, XEN_MEMEVENT_PAGING_RESCAN);
+
+    return true;
+}
+
+void cf_check memevent_paging_answered(struct domain *d, const struct xen_memevent_request *request)
+{
+    struct p2m_domain *p2m = p2m_get_hostp2m(d);
+    gfn_t gfn = _gfn(request->gfn);
+    p2m_access_t access;
+    p2m_type_t type;
+
+    if ( request->kind != XEN_MEMEVENT_PAGING_POPULATE || (request->flags & XEN_MEMEVENT_VCPU_PAUSED) )
+        return;
+
+    /* Answered, but not loaded: the next who needs it asks again. */
+    gfn_lock(p2m, gfn, 0);
+    p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
+    if ( type == p2m_ram_paging_in &&
+         p2m_set_entry(p2m, gfn, INVALID_MFN, PAGE_ORDER_4K, p2m_ram_paged, access) )
+        ASSERT_UNREACHABLE();   /* the entry is there, nothing has to be allocated for it */
+    gfn_unlock(p2m, gfn, 0);
+}
+
+/* ---- Operations ---- */
+
+/* Whether nobody but the domain's own allocation (and extra of our references) holds the page. */
+static bool is_held_by_none(const struct page_info *page, unsigned int extra)
+{
+    return (page->count_info & (PGC_count_mask | PGC_allocated)) == ((1 + extra) | PGC_allocated) &&
+           !(page->u.inuse.type_info & PGT_count_mask);
+}
+
+static int nominate(struct domain *d, struct p2m_domain *p2m, gfn_t gfn)
+{
+    p2m_access_t access;
+    p2m_type_t type;
+    mfn_t mfn;
+    int rc = -EBUSY;
+
+    gfn_lock(p2m, gfn, 0);
+    mfn = p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
+    if ( mfn_valid(mfn) && p2m_is_pageable(type) && !is_iomem_page(mfn) &&
+         is_held_by_none(mfn_to_page(mfn), 0) )
+        rc = p2m_set_entry(p2m, gfn, mfn, PAGE_ORDER_4K, p2m_ram_paging_out, access);
+    gfn_unlock(p2m, gfn, 0);
+
+    return rc;
+}
+
+static int release(struct domain *d, struct p2m_domain *p2m, gfn_t gfn)
+{
+    p2m_access_t access;
+    p2m_type_t type;
+    mfn_t mfn;
+    int rc = -ENOENT;
+
+    gfn_lock(p2m, gfn, 0);
+    mfn = p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
+    if ( type == p2m_ram_paging_out )
+    {
+        make_usable(d, p2m, gfn, mfn, access);
+        rc = 0;
+    }
+    gfn_unlock(p2m, gfn, 0);
+
+    return rc;
+}
+
+static int query(struct domain *d, struct p2m_domain *p2m, gfn_t gfn)
+{
+    p2m_access_t access;
+    p2m_type_t type;
+
+    gfn_lock(p2m, gfn, 0);
+    p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
+    gfn_unlock(p2m, gfn, 0);
+
+    return is_out(type) ? 0 : type == p2m_ram_paging_out ? -EAGAIN : -ENOENT;
+}
+
+/* Takes the frame out of the p2m; on success *page is the caller's, with a reference, and nobody else's. */
+static int take_out(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, struct page_info **page)
+{
+    p2m_access_t access;
+    p2m_type_t type;
+    mfn_t mfn;
+    int rc = -EAGAIN;
+
+    gfn_lock(p2m, gfn, 0);
+    mfn = p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
+    if ( !mfn_valid(mfn) || type != p2m_ram_paging_out )
+        goto out;
+
+    rc = -EBUSY;
+    *page = mfn_to_page(mfn);
+    if ( !get_page(*page, d) )
+        goto out;
+    if ( is_held_by_none(*page, 1) )
+        rc = p2m_set_entry(p2m, gfn, INVALID_MFN, PAGE_ORDER_4K, p2m_ram_paged, access);
+    if ( rc )
+        put_page(*page);
+    else
+        atomic_inc(&d->paged_pages);
+
+ out:
+    gfn_unlock(p2m, gfn, 0);
+    return rc;
+}
+
+/* Undoes take_out().  False: the guest has given the frame up meanwhile. */
+static bool put_back(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, struct page_info *page)
+{
+    p2m_access_t access;
+    p2m_type_t type;
+    bool done = false;
+
+    gfn_lock(p2m, gfn, 0);
+    p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
+    if ( is_out(type) &&
+         !p2m_set_entry(p2m, gfn, page_to_mfn(page), PAGE_ORDER_4K, usable_type(d), access) )
+    {
+        set_gpfn_from_mfn(mfn_x(page_to_mfn(page)), gfn_x(gfn));
+        atomic_dec(&d->paged_pages);
+        done = true;
+    }
+    gfn_unlock(p2m, gfn, 0);
+
+    return done;
+}
+
+static void free_page(struct page_info *page)
+{
+    put_page_alloc_ref(page);
+    put_page(page);
+}
+
+/*
+ * The bytes are copied when the frame is in nobody's reach any more: neither the guest nor another domain can write to it
+ * between the copy and the end.  No lock is held meanwhile, as the copy may fault.
+ */
+static int evict(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, octets_t data)
+{
+    struct page_info *page;
+    const void *octets;
+    int rc = take_out(d, p2m, gfn, &page);
+
+    if ( rc )
+        return rc;
+
+    octets = __map_domain_page(page);
+    rc = copy_to_guest(data, octets, PAGE_SIZE) ? -EFAULT : 0;
+    unmap_domain_page(octets);
+
+    if ( rc && put_back(d, p2m, gfn, page) )
+    {
+        put_page(page);
+        return rc;
+    }
+
+    /* What the guest wrote is for no other domain's eyes. */
+    scrub_one_page(page);
+    free_page(page);
+
+    return rc;
+}
+
+static int load(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, octets_t data)
+{
+    struct page_info *page = alloc_domheap_page(d, 0);
+    p2m_access_t access;
+    p2m_type_t type;
+    void *octets;
+    int rc;
+
+    if ( !page )
+        return -ENOMEM;
+    if ( !get_page(page, d) )
+    {
+        /* Nobody else can know of this page yet. */
+        ASSERT_UNREACHABLE();
+        return -ENOMEM;
+    }
+
+    octets = __map_domain_page(page);
+    rc = copy_from_guest(octets, data, PAGE_SIZE) ? -EFAULT : 0;
+    unmap_domain_page(octets);
+
+    if ( !rc )
+    {
+        gfn_lock(p2m, gfn, 0);
+        p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
+        rc = -ENOENT;
+        if ( is_out(type) )
+            rc = p2m_set_entry(p2m, gfn, page_to_mfn(page), PAGE_ORDER_4K, usable_type(d), access);
+        if ( !rc )
+        {
+            set_gpfn_from_mfn(mfn_x(page_to_mfn(page)), gfn_x(gfn));
+            atomic_dec(&d->paged_pages);
+        }
+        gfn_unlock(p2m, gfn, 0);
+    }
+
+    if ( rc )
+        put_page_alloc_ref(page);
+    put_page(page);
+
+    return rc;
+}
+
+int memevent_paging_operation(struct domain *d, struct xen_memevent_operation *operation)
+{
+    const struct xen_memevent_paging_arguments *arguments = &operation->u.paging;
+    uint32_t call = operation->call & ~XEN_MEMEVENT_ANNOTATION_MASK;
+    bool has_data = call == XEN_MEMEVENT_PAGING_EVICT || call == XEN_MEMEVENT_PAGING_LOAD;
+    struct p2m_domain *p2m = p2m_get_hostp2m(d);
+    gfn_t gfn = _gfn(arguments->gfn);
+    octets_t data;
+    unsigned int i;
+
+    for ( i = 0; i < ARRAY_SIZE(arguments->pad); i++ )
+        if ( arguments->pad[i] )
+            return -EINVAL;
+    if ( has_data ? !arguments->data || arguments->data != (unsigned long)arguments->data : arguments->data )
+        return -EINVAL;
+    if ( !memevent_has_channel(d, XEN_MEMEVENT_CLASS_PAGING) )
+        return -ENODEV;
+    if ( !gfn_valid(d, gfn) )
+        return -EINVAL;
+
+    data = guest_handle_from_ptr((void *)(unsigned long)arguments->data, char);
+    switch ( call )
+    {
+    case XEN_MEMEVENT_PAGING_NOMINATE:
+        return nominate(d, p2m, gfn);
+    case XEN_MEMEVENT_PAGING_EVICT:
+        return evict(d, p2m, gfn, data);
+    case XEN_MEMEVENT_PAGING_LOAD:
+        return load(d, p2m, gfn, data);
+    case XEN_MEMEVENT_PAGING_RELEASE:
+        return release(d, p2m, gfn);
+    case XEN_MEMEVENT_PAGING_QUERY:
+        return query(d, p2m, gfn);
+    default:
+        return -ENOSYS;
+    }
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the memory-event channels have in common, and nobody else needs.
+ */
+#ifndef XEN_MEMEVENT_PRIVATE_H
+#define XEN_MEMEVENT_PRIVATE_H
+
+#include <xen/memevent.h>
+#include <xen/memevent-reliable.h>
+#include <xen/sched.h>
+#include <xen/spinlock.h>
+
+/*
+ * A reliable channel of a domain.
+ *
+ * lock is a leaf: it is taken with p2m and page locks held, and under it nothing but event channels' own.  Fields without a
+ * word on their lock belong to attach_lock (channel.c), under which a channel comes and goes.
+ */
+struct memevent_channel {
+    spinlock_t lock;
+    bool live;                      /* lock, to write; read without */
+    int port;                       /* lock; the domain's end, or 0 */
+    struct memevent_reliable core;  /* lock */
+    struct page_info **pages;
+    unsigned int nr_pages;
+};
+
+/* Allocated with a domain's first channel, and there until the domain is not. */
+struct memevent_domain {
+    struct memevent_channel channels[XEN_MEMEVENT_CLASSES];
+};
+
+/* NULL: the domain has no such channel.  Its life is the domain's; live is looked at again under the lock. */
+struct memevent_channel *memevent_channel_of(const struct domain *d, unsigned int class);
+
+/*
+ * An entry for an event of this channel, with the lock held until memevent_put() or memevent_drop_claim(); the request's
+ * common fields are filled in.  NULL, with no lock: the channel is gone, the vCPU has asked already, or nobody's entries are
+ * used up: *why is -ENOENT, -EEXIST, -EBUSY.
+ * v: the vCPU that will wait, or NULL.
+ */
+struct xen_memevent_request *memevent_claim(struct domain *d, struct memevent_channel *channel,
+                                            const struct vcpu *v, int *why);
+/* Sends it, and pauses the vCPU that it names. */
+void memevent_put(struct domain *d, struct memevent_channel *channel, struct vcpu *v,
+                  struct xen_memevent_request *request);
+void memevent_drop_claim(struct memevent_channel *channel, struct xen_memevent_request *request);
+/* An event found no entry: the consumer is to look for itself. */
+void memevent_rescan(struct domain *d, struct memevent_channel *channel, unsigned int kind);
+
+/* XEN_MEMEVENT_ATTACH, DETACH, INFO of a domain's channel.  The caller has checked pads and rights. */
+int memevent_attach(struct domain *d, struct xen_memevent_attach *attach);
+int memevent_detach(struct domain *d, unsigned int class);
+int memevent_get_info(struct domain *d, struct xen_memevent_info *info);
+
+/* What a class asks of a domain, its answers' meaning, its operations.  Each is in the file of its family. */
+#ifdef CONFIG_MEM_PAGING
+int cf_check memevent_paging_allowed(const struct domain *d);
+void cf_check memevent_paging_answered(struct domain *d, const struct xen_memevent_request *request);
+int memevent_paging_operation(struct domain *d, struct xen_memevent_operation *operation);
+#endif
+
+#endif /* XEN_MEMEVENT_PRIVATE_H */
