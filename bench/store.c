@@ -110,6 +110,7 @@ static void run(const char *name, unsigned int random_words, uint64_t n, uint64_
     const struct store_options options = {
         .ram_bytes = ram, .spill_directory = directory, .spill_bytes = directory ? n * STORE_PAGE_SIZE : 0,
     };
+    const uint8_t identity[STORE_IDENTITY_SIZE] = { 1 };
     struct store_statistics put, got;
     struct store_domain *d;
     struct store *s;
@@ -117,7 +118,7 @@ static void run(const char *name, unsigned int random_words, uint64_t n, uint64_
 
     make(random_words);
     require(!store_open(&s, &options), "cannot open the store");
-    require(!store_domain_open(s, 1, &d), "cannot open a domain");
+    require(!store_domain_open(s, 1, identity, &d), "cannot open a domain");
     t0 = now();
     put_all(s, d, n);
     t1 = now();

@@ -56,7 +56,7 @@ int paged_open(struct pager *p, uint16_t domid, struct paged **out, const char *
     if ( !rc )
         rc = choose_open(d->pages, &d->choose);
     if ( !rc )
-        rc = store_domain_open(p->store, domid, &d->store);
+        rc = store_domain_open(p->store, domid, d->uuid, &d->store);
     if ( !rc )
         rc = memevent_attach(p->hv, MEMEVENT_CLASS_PAGING, domid, &d->channel, why);
     if ( !rc )

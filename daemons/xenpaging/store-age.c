@@ -12,11 +12,10 @@
 /* What store_ram_cell needs to be a cell of any size. */
 #define ANY_LENGTH 0
 
-static void list_rebuild(struct store_ram *r)
+void store_ram_relist(struct store_ram *r)
 {
     struct store_cell *cell, *last = NULL;
 
-    r->damaged++;
     r->oldest = r->newest = STORE_NONE;
     for ( uint32_t place = 0; place < r->segments_used * STORE_CELLS_MAX; place++ )
     {
@@ -32,6 +31,12 @@ static void list_rebuild(struct store_ram *r)
         r->newest = place;
         last = cell;
     }
+}
+
+static void list_rebuild(struct store_ram *r)
+{
+    r->damaged++;
+    store_ram_relist(r);
 }
 
 static bool end_is_sound(const struct store_ram *r, uint32_t end)

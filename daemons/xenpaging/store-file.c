@@ -21,6 +21,9 @@
 
 #define WORD_BITS 64U
 
+/* What a record has bits for. */
+#define SLOTS_MAX (UINT64_C(1) << 36)
+
 /* O_TMPFILE is not everywhere, and neither is O_DIRECT: tries them from best to worst. */
 static int open_nameless(const char *directory, bool *direct)
 {
@@ -84,20 +87,43 @@ static int grow(struct store_file *f)
     return rc;
 }
 
-int store_file_open(struct store_file *f, const char *directory, uint64_t bytes)
+/* Somebody else's file: that of an earlier process, or an empty one. */
+static int open_given(struct store_file *f, int fd)
+{
+    struct stat sb;
+    int flags;
+
+    f->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if ( f->fd < 0 || fstat(f->fd, &sb) )
+        return -errno;
+    if ( !S_ISREG(sb.st_mode) || (uint64_t)sb.st_size / STORE_PAGE_SIZE >= SLOTS_MAX )
+        return -EBADMSG;
+    flags = fcntl(f->fd, F_GETFL);
+    f->direct = flags >= 0 && (flags & O_DIRECT || !fcntl(f->fd, F_SETFL, flags | O_DIRECT));
+    f->slots = f->free = sb.st_size / STORE_PAGE_SIZE;
+    if ( f->limit < f->slots )
+        f->limit = f->slots;
+    return 0;
+}
+
+int store_file_open(struct store_file *f, const char *directory, uint64_t bytes, int fd)
 {
     int rc;
 
     *f = (struct store_file){ .fd = -1, .limit = bytes / STORE_PAGE_SIZE };
-    if ( !directory )
+    if ( !directory && fd < 0 )
         return 0;
 
+    rc = fd < 0 ? open_nameless(directory, &f->direct) : open_given(f, fd);
+    if ( rc < 0 )
+        return rc;
+    if ( fd < 0 )
+        f->fd = rc;
     f->used = calloc(f->limit / WORD_BITS + 1, sizeof(*f->used));
     if ( !f->used )
         return -ENOMEM;
-    f->fd = open_nameless(directory, &f->direct);
-    if ( f->fd < 0 )
-        return f->fd;
+    if ( f->slots )
+        return 0;
 
     /* Asked now, because a file system that cannot do it at all never can.  One that is full now may not stay so. */
     rc = grow(f);
@@ -155,4 +181,32 @@ void store_file_retire(struct store_file *f, uint64_t slot)
     f->lost++;
     if ( ++f->errors >= STORE_FILE_ERRORS_MAX )
         f->retired = true;
+}
+
+int store_file_adopt(struct store_file *f, uint64_t slot)
+{
+    if ( slot >= f->slots || is_used(f, slot) )
+        return -EBADMSG;
+    f->used[slot / WORD_BITS] |= UINT64_C(1) << slot % WORD_BITS;
+    f->free--;
+    return 0;
+}
+
+void store_file_quiesce(struct store_file *f, uint64_t slot)
+{
+    int r;
+
+    if ( store_file_adopt(f, slot) )
+        return;
+    /*
+     * No file system takes blocks out of a file while the disk still writes to them: giving these back waits.
+     * Where it cannot be done, or the disk has no room now, the slot is not used again.
+     */
+    do
+        r = fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, slot * STORE_PAGE_SIZE, STORE_PAGE_SIZE);
+    while ( r < 0 && errno == EINTR );
+    if ( !r && !allocate(f, slot, 1) )
+        store_file_give(f, slot);
+    else
+        f->lost++;
 }

@@ -26,8 +26,19 @@ struct store_file {
     unsigned int errors;
 };
 
-/* A NULL directory opens an f with fd -1.  After an error store_file_close is still to be called. */
-int store_file_open(struct store_file *f, const char *directory, uint64_t bytes);
+/*
+ * A NULL directory and fd -1 open an f without a file.  fd: a file of the caller's, which is copied, in place of a nameless one; all
+ * that is in it counts as free until store_file_adopt().  After an error store_file_close is still to be called.
+ */
+int store_file_open(struct store_file *f, const char *directory, uint64_t bytes, int fd);
+
+/* A sound record says that this slot is its own.  -EBADMSG: it cannot be. */
+int store_file_adopt(struct store_file *f, uint64_t slot);
+/*
+ * An earlier process may have been writing to this slot when it died, and the kernel still be.  Unless it is adopted
+ * it is used again only when the disk is done with it.
+ */
+void store_file_quiesce(struct store_file *f, uint64_t slot);
 void store_file_close(struct store_file *f);
 
 /* A free slot, next to the one before it if it can be, growing the file if need be; STORE_NO_SLOT: there is none. */

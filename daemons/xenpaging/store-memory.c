@@ -5,16 +5,26 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-int store_memory_open(struct store_memory *m, const char *name, uint64_t limit)
+int store_memory_open(struct store_memory *m, const char *name, int fd, uint64_t limit)
 {
+    struct stat sb;
     void *base;
 
     *m = (struct store_memory){ .fd = -1, .limit = limit };
-    m->fd = memfd_create(name, MFD_CLOEXEC);
+    m->fd = fd < 0 ? memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING) : fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if ( m->fd < 0 )
         return -errno;
+    /* It will be in others' hands as well, and cut short under us it would be the end of us.  A tmpfs has no seals. */
+    if ( fd < 0 )
+        fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL);
+    if ( fstat(m->fd, &sb) )
+        return -errno;
+    if ( !S_ISREG(sb.st_mode) || sb.st_size < 0 || (uint64_t)sb.st_size > limit )
+        return -EBADMSG;
+    m->size = sb.st_size;
     base = mmap(NULL, limit, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, m->fd, 0);
     if ( base == MAP_FAILED )
         return -errno;

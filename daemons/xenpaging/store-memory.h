@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A memfd that only grows, mapped once at its largest size: what is beyond its present size is address space only.
- * Memory is allocated when the memfd grows, so what was grown can be written without surprise, and its contents hold no
- * pointers, so the descriptor can be handed to a later process.
+ * A memfd, or a file on a tmpfs, that only grows, mapped once at its largest size: what is beyond its present size is
+ * address space only.  Memory is allocated when it grows, so what was grown can be written without surprise, and its
+ * contents hold no pointers, so the descriptor can be handed to a later process.
  */
 #ifndef XENPAGING_STORE_MEMORY_H
 #define XENPAGING_STORE_MEMORY_H
@@ -16,8 +16,12 @@ struct store_memory {
     uint64_t size;               /* octets grown; below it may be holes (store_memory_drop) */
 };
 
-/* limit is a multiple of the page size.  After an error store_memory_close is still to be called. */
-int store_memory_open(struct store_memory *m, const char *name, uint64_t limit);
+/*
+ * fd -1: a new memfd of that name; otherwise what is there is kept, and the descriptor stays the caller's, which may
+ * close it.  limit is a multiple of the page size.  -EBADMSG: there is more than limit, or it is no regular file.
+ * After an error store_memory_close is still to be called.
+ */
+int store_memory_open(struct store_memory *m, const char *name, int fd, uint64_t limit);
 void store_memory_close(struct store_memory *m);
 
 /* Allocates [offset, offset + length), which may be beyond the present size; -ENOMEM or -ENOSPC leave all as it was. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "store.h"
 
@@ -119,13 +120,13 @@ uint64_t store_ram_allocated(const struct store_ram *r)
     return (uint64_t)(r->segments_used - r->bare_count) * STORE_SEGMENT_SIZE;
 }
 
-int store_ram_open(struct store_ram *r, uint64_t bytes, store_ram_moved_fn *moved, void *arg)
+int store_ram_open(struct store_ram *r, int fd, uint64_t bytes, store_ram_moved_fn *moved, void *arg)
 {
+    struct stat sb = { .st_size = 0 };
     int rc;
 
     *r = (struct store_ram){
         .memory.fd = -1,
-        .segments_max = bytes / STORE_SEGMENT_SIZE,
         .idle = STORE_NONE,
         .bare = STORE_NONE,
         .oldest = STORE_NONE,
@@ -136,7 +137,13 @@ int store_ram_open(struct store_ram *r, uint64_t bytes, store_ram_moved_fn *move
     for ( unsigned int c = 0; c < STORE_CLASSES; c++ )
         r->class[c].partial = STORE_NONE;
 
-    rc = store_memory_open(&r->memory, "xenpaging-pool", (uint64_t)r->segments_max * STORE_SEGMENT_SIZE);
+    if ( fd >= 0 && fstat(fd, &sb) )
+        return -errno;
+    if ( (uint64_t)sb.st_size > STORE_RAM_MAX )
+        return -EBADMSG;
+    r->segments_used = sb.st_size / STORE_SEGMENT_SIZE;
+    r->segments_max = bytes / STORE_SEGMENT_SIZE > r->segments_used ? bytes / STORE_SEGMENT_SIZE : r->segments_used;
+    rc = store_memory_open(&r->memory, "xenpaging-pool", fd, (uint64_t)(r->segments_max + 1) * STORE_SEGMENT_SIZE);
     if ( rc )
         return rc;
     r->segment = calloc(r->segments_max, sizeof(*r->segment));
@@ -150,12 +157,21 @@ void store_ram_close(struct store_ram *r)
     store_memory_close(&r->memory);
 }
 
+/* Its memory is there: a later process can tell. */
+static void segment_mark(struct store_ram *r, uint32_t n, uint32_t class)
+{
+    const struct segment_header header = { .magic = STORE_SEGMENT_MAGIC, .class = class };
+
+    memcpy(segment_base(r, n), &header, sizeof(header));
+}
+
 static bool grow_bare(struct store_ram *r)
 {
     uint32_t n = r->bare;
 
     if ( store_memory_fill(&r->memory, (uint64_t)n * STORE_SEGMENT_SIZE, STORE_SEGMENT_SIZE) )
         return false;
+    segment_mark(r, n, STORE_CLASSES);
     list_remove(r, &r->bare, n);
     r->bare_count--;
     list_push(r, &r->idle, n);
@@ -176,7 +192,10 @@ static bool grow_end(struct store_ram *r)
         return false;
     r->idle_count += n;
     for ( r->segments_used += n; n; n-- )
+    {
+        segment_mark(r, r->segments_used - n, STORE_CLASSES);
         list_push(r, &r->idle, r->segments_used - n);
+    }
     return true;
 }
 
@@ -208,13 +227,12 @@ static void segment_release(struct store_ram *r, uint32_t n)
 /* Takes an idle segment for a class; its cells are then free. */
 static uint32_t segment_assign(struct store_ram *r, unsigned int class)
 {
-    const struct segment_header header = { .magic = STORE_SEGMENT_MAGIC, .class = class };
     uint32_t n = r->idle;
 
     list_remove(r, &r->idle, n);
     r->idle_count--;
     r->segment[n] = (struct store_segment){ .class = class, .assigned = true, .listed = true };
-    memcpy(segment_base(r, n), &header, sizeof(header));
+    segment_mark(r, n, class);
     list_push(r, &r->class[class].partial, n);
     class_adjust(r, class, cells_per[class]);
     return n;
@@ -414,4 +432,71 @@ struct store_cell *store_ram_cell(const struct store_ram *r, uint32_t place, uin
 uint32_t store_ram_cell_size(const struct store_ram *r, uint32_t place)
 {
     return cell_size(r->segment[place >> CELL_BITS].class);
+}
+
+int store_ram_adopt(struct store_ram *r, uint32_t place, uint32_t length, uint32_t record)
+{
+    uint32_t n = place >> CELL_BITS, index = place & (STORE_CELLS_MAX - 1);
+    struct store_segment *seg;
+    struct store_cell *cell;
+
+    if ( n >= r->segments_used )
+        return -EBADMSG;
+    seg = &r->segment[n];
+    if ( !seg->assigned )
+    {
+        struct segment_header header;
+
+        memcpy(&header, segment_base(r, n), sizeof(header));
+        if ( header.magic != STORE_SEGMENT_MAGIC || header.class >= STORE_CLASSES )
+            return -EBADMSG;
+        *seg = (struct store_segment){ .class = header.class, .assigned = true };
+    }
+    if ( index >= cells_per[seg->class] || cell_used(seg, index) ||
+         length + sizeof(*cell) > cell_size(seg->class) )
+        return -EBADMSG;
+    cell = cell_at(r, n, index);
+    if ( cell->record != record )
+        return -EBADMSG;
+    /* A transfer that wrote it out ended with the process that began it. */
+    cell->flight = STORE_FLIGHT_NONE;
+    seg->used_cells[index / 64] |= UINT64_C(1) << index % 64;
+    seg->used++;
+    r->bytes += cell_size(seg->class);
+    return 0;
+}
+
+void store_ram_settle(struct store_ram *r)
+{
+    for ( uint32_t n = r->segments_used; n--; )
+    {
+        struct store_segment *seg = &r->segment[n];
+        struct segment_header header;
+
+        if ( seg->used && seg->used < cells_per[seg->class] )
+        {
+            list_push(r, &r->class[seg->class].partial, n);
+            seg->listed = true;
+            class_adjust(r, seg->class, cells_per[seg->class] - seg->used);
+        }
+        if ( seg->used )
+            continue;
+        seg->assigned = false;
+        memcpy(&header, segment_base(r, n), sizeof(header));
+        /*
+         * Memory that is there stays there: pages that the process before had room promised for, and did not get to
+         * put, are put next.  For them this asks the kernel for nothing that it has not given already.
+         */
+        if ( header.magic == STORE_SEGMENT_MAGIC &&
+             !store_memory_fill(&r->memory, (uint64_t)n * STORE_SEGMENT_SIZE, STORE_SEGMENT_SIZE) )
+        {
+            list_push(r, &r->idle, n);
+            r->idle_count++;
+            continue;
+        }
+        store_memory_drop(&r->memory, (uint64_t)n * STORE_SEGMENT_SIZE, STORE_SEGMENT_SIZE);
+        list_push(r, &r->bare, n);
+        r->bare_count++;
+    }
+    store_ram_relist(r);
 }

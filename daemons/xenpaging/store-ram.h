@@ -7,7 +7,8 @@
  * what makes store_ram_capacity() a promise.
  *
  * Layout, for a later process:  segment n is at n * 64 KiB:
- *     octet 0..3   STORE_SEGMENT_MAGIC     octet 4..7   class
+ *     octet 0..3   STORE_SEGMENT_MAGIC as long as the segment has memory
+ *     octet 4..7   class, when a record says that something is in it
  *     octet 8..15  zero                    octet 16..   cells, of 65520 / cells-per-segment octets, cut to 16
  * and a cell is
  *     octet 0..3   the record it belongs to
@@ -73,8 +74,17 @@ struct store_ram {
     void *arg;
 };
 
-int store_ram_open(struct store_ram *r, uint64_t bytes, store_ram_moved_fn *moved, void *arg);
+/*
+ * fd -1: a new pool.  Otherwise that of an earlier process, which may be larger than bytes: nothing is in use
+ * until store_ram_adopt() said so for each place, and nothing may be allocated before store_ram_settle().
+ */
+int store_ram_open(struct store_ram *r, int fd, uint64_t bytes, store_ram_moved_fn *moved, void *arg);
 void store_ram_close(struct store_ram *r);
+
+/* A sound record says that length octets of its are at place.  -EBADMSG: that cannot be; it is not taken. */
+int store_ram_adopt(struct store_ram *r, uint32_t place, uint32_t length, uint32_t record);
+/* All records were heard: makes the lists.  Ages are lost. */
+void store_ram_settle(struct store_ram *r);
 
 /* Whole pages of any content that can be allocated from memory that is there now. */
 uint32_t store_ram_capacity(const struct store_ram *r);
@@ -106,5 +116,6 @@ uint32_t store_ram_oldest(struct store_ram *r);
 void store_ram_list_newest(struct store_ram *r, uint32_t place);
 void store_ram_list_oldest(struct store_ram *r, uint32_t place);
 void store_ram_unlist(struct store_ram *r, uint32_t place, uint32_t flight);
+void store_ram_relist(struct store_ram *r);
 
 #endif

@@ -20,7 +20,7 @@
 int store_entry_get(struct store *s, uint32_t record, struct store_entry *entry)
 {
     const struct store_bounds bounds = {
-        .records = s->index.header->records,
+        .records = s->index.count,
         .places = s->ram.segments_used * STORE_CELLS_MAX,
         .slots = s->file.slots,
     };
@@ -76,11 +76,18 @@ static void write_failed(struct store *s, struct store_op *op)
         store_ram_list_oldest(&s->ram, entry.place);
 }
 
+/* What is being written to, for a process that comes after this one and must not use it for anything else yet. */
+static void note_write(struct store *s, const struct store_op *op, uint64_t slot_plus_1)
+{
+    __atomic_store_n(&s->index.writes[op->number - 1], slot_plus_1, __ATOMIC_RELEASE);
+}
+
 static void write_finished(struct store *s, struct store_op *op)
 {
     struct store_entry entry, moved;
     uint32_t size;
 
+    note_write(s, op, 0);
     if ( op->result )
     {
         write_failed(s, op);
@@ -98,6 +105,7 @@ static void write_finished(struct store *s, struct store_op *op)
     moved.slot = op->slot;
     store_record_relocate(&s->index.records[op->record], &s->index.header->secret, &moved);
     size = store_ram_cell_size(&s->ram, entry.place);
+    /* Not before the record names the slot: until then these were the only bytes to be found. */
     store_ram_free(&s->ram, entry.place);
     store_account(s, entry.domid, entry.kind, -1, size);
     store_account(s, entry.domid, STORE_FILE, 1, 0);
@@ -194,7 +202,7 @@ static bool write_oldest(struct store *s, uint32_t *size)
     }
 
     /* What is not sound is not written over with a fresh checksum in mind: it stays, out of the way, for store_get to refuse. */
-    if ( cell->record >= s->index.header->records || store_entry_get(s, cell->record, &entry) ||
+    if ( cell->record >= s->index.count || store_entry_get(s, cell->record, &entry) ||
          (entry.kind != STORE_LZ4 && entry.kind != STORE_RAW) || entry.place != place ||
          !store_ram_cell(&s->ram, place, entry.length) ||
          store_page_expand(&s->index.header->secret, &entry, cell->bytes, op->page) )
@@ -209,6 +217,7 @@ static bool write_oldest(struct store *s, uint32_t *size)
     op->record = cell->record;
     op->size = *size = store_ram_cell_size(&s->ram, place);
     store_ram_unlist(&s->ram, place, op->number);
+    note_write(s, op, slot + 1);
     store_io_queue(&s->io, op);
     return true;
 }

@@ -18,6 +18,9 @@ struct store_domain {
     uint16_t domid;
     struct store_directory directory;
     struct store_counts counts;  /* but for pages, which the directory knows */
+    uint8_t identity[STORE_IDENTITY_SIZE];
+    uint32_t note;
+    bool left;                   /* by an earlier process, and not opened since */
 };
 
 struct store {
@@ -33,6 +36,12 @@ struct store {
     uint32_t reserved;
     struct store_statistics statistics;
 };
+
+/* store.c: an empty directory for a domain, nothing of which is in the index yet. */
+int store_domain_make(struct store *s, uint16_t domid, struct store_domain **out);
+
+/* store-adopt.c: takes in what index, pool and file, all open, hold.  After an error store_close is still to be called. */
+int store_take_in(struct store *s);
 
 /* Decodes record n within the store's bounds; -EBADMSG is counted. */
 int store_entry_get(struct store *s, uint32_t record, struct store_entry *entry);

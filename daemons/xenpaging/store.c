@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The page store's calls, on top of index (store-index.c, store-record.c), contents (store-page.c), pool (store-ram.c,
- * store-age.c) and file (store-file.c, store-io.c, store-spill.c, which also has store_reap).
+ * store-age.c) and file (store-file.c, store-io.c, store-spill.c, which also has store_reap).  store-adopt.c takes over from an
+ * earlier process, and says in which order things have to be written for that.
  */
 #include "store.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "store-spill.h"
 
@@ -17,7 +19,7 @@ static bool moved(void *arg, uint32_t record, uint32_t from, uint32_t to)
     struct store *s = arg;
     struct store_entry entry;
 
-    if ( record >= s->index.header->records || store_entry_get(s, record, &entry) ||
+    if ( record >= s->index.count || store_entry_get(s, record, &entry) ||
          (entry.kind != STORE_LZ4 && entry.kind != STORE_RAW) || entry.place != from )
         return false;
     entry.place = to;
@@ -35,7 +37,51 @@ static bool options_are_sound(const struct store_options *o)
     return o->spill_bytes >= STORE_PAGE_SIZE && o->spill_bytes / STORE_PAGE_SIZE < UINT64_C(1) << 36;
 }
 
-int store_open(struct store **out, const struct store_options *options)
+static uint64_t inode_of(int fd, uint64_t *device)
+{
+    struct stat sb;
+
+    *device = 0;
+    if ( fd < 0 || fstat(fd, &sb) )
+        return 0;
+    *device = sb.st_dev;
+    return sb.st_ino;
+}
+
+/* The files of an earlier process belong together, or are not used together. */
+static bool state_is_one(const struct store *s, const struct store_state *state)
+{
+    const struct store_index_header *header = s->index.header;
+    uint64_t device, ignored;
+
+    if ( inode_of(state->pool, &ignored) != header->pool_inode )
+        return false;
+    return state->file < 0 ||
+           (inode_of(state->file, &device) == header->spill_inode && device == header->spill_device);
+}
+
+static int open_files(struct store *s, const struct store_options *o, const struct store_state *state, bool adopt)
+{
+    uint64_t ignored, device, inode;
+    int rc = store_index_open(&s->index, state->index);
+
+    if ( !rc && adopt && !state_is_one(s, state) )
+        rc = -EBADMSG;
+    if ( !rc )
+        rc = store_ram_open(&s->ram, state->pool, o->ram_bytes, moved, s);
+    /* A file that went missing is not replaced: what is said to be in it is damaged then. */
+    if ( !rc )
+        rc = store_file_open(&s->file, adopt ? NULL : o->spill_directory, o->spill_bytes, state->file);
+    if ( !rc )
+        rc = store_io_open(&s->io, s->file.fd);
+    if ( rc || adopt )
+        return rc ? rc : store_take_in(s);
+    inode = inode_of(s->file.fd, &device);
+    store_index_finish(&s->index, inode_of(s->ram.memory.fd, &ignored), device, inode);
+    return 0;
+}
+
+static int open_store(struct store **out, const struct store_options *options, const struct store_state *state, bool adopt)
 {
     struct store *s;
     int rc;
@@ -46,25 +92,15 @@ int store_open(struct store **out, const struct store_options *options)
     s = calloc(1, sizeof(*s));
     if ( !s )
         return -ENOMEM;
-    s->index.memory.fd = s->ram.memory.fd = s->file.fd = s->io.event = -1;
+    s->index.memory.fd = s->ram.memory.fd = s->file.fd = s->io.event = s->io.fd = -1;
     s->read.last = &s->read.first;
 
     rc = -ENOMEM;
     s->domain = calloc(STORE_DOMID_LIMIT, sizeof(*s->domain));
     s->scratch = malloc(store_page_scratch_size());
     s->buffer = malloc(STORE_PAGE_SIZE);
-    if ( !s->domain || !s->scratch || !s->buffer )
-        goto fail;
-    rc = store_index_open(&s->index);
-    if ( rc )
-        goto fail;
-    rc = store_ram_open(&s->ram, options->ram_bytes, moved, s);
-    if ( rc )
-        goto fail;
-    rc = store_file_open(&s->file, options->spill_directory, options->spill_bytes);
-    if ( rc )
-        goto fail;
-    rc = store_io_open(&s->io, s->file.fd);
+    if ( s->domain && s->scratch && s->buffer )
+        rc = open_files(s, options, state, adopt);
     if ( rc )
         goto fail;
     *out = s;
@@ -73,6 +109,41 @@ int store_open(struct store **out, const struct store_options *options)
  fail:
     store_close(s);
     return rc;
+}
+
+int store_open(struct store **out, const struct store_options *options)
+{
+    const struct store_state none = { -1, -1, -1 };
+
+    return open_store(out, options, &none, false);
+}
+
+static bool is_empty(int fd)
+{
+    struct stat sb;
+
+    return !fstat(fd, &sb) && !sb.st_size;
+}
+
+int store_create(struct store **out, const struct store_options *options, const struct store_state *state)
+{
+    *out = NULL;
+    if ( !is_empty(state->index) || !is_empty(state->pool) || (state->file >= 0 && !is_empty(state->file)) )
+        return -EINVAL;
+    return open_store(out, options, state, false);
+}
+
+int store_adopt(struct store **out, const struct store_options *options, const struct store_state *state)
+{
+    *out = NULL;
+    if ( state->index < 0 || is_empty(state->index) )
+        return -ENODATA;
+    return state->pool < 0 ? -EBADMSG : open_store(out, options, state, true);
+}
+
+void store_get_state(const struct store *s, struct store_state *out)
+{
+    *out = (struct store_state){ .index = s->index.memory.fd, .pool = s->ram.memory.fd, .file = s->file.fd };
 }
 
 void store_close(struct store *s)
@@ -103,17 +174,12 @@ void store_close(struct store *s)
     free(s);
 }
 
-int store_domain_open(struct store *s, uint16_t domid, struct store_domain **out)
+int store_domain_make(struct store *s, uint16_t domid, struct store_domain **out)
 {
-    struct store_domain *d;
+    struct store_domain *d = calloc(1, sizeof(*d));
     int rc;
 
     *out = NULL;
-    if ( domid >= STORE_DOMID_LIMIT )
-        return -EINVAL;
-    if ( s->domain[domid] )
-        return -EEXIST;
-    d = calloc(1, sizeof(*d));
     if ( !d )
         return -ENOMEM;
     rc = store_directory_open(&d->directory);
@@ -128,6 +194,63 @@ int store_domain_open(struct store *s, uint16_t domid, struct store_domain **out
     return 0;
 }
 
+int store_domain_open(struct store *s, uint16_t domid, const uint8_t identity[STORE_IDENTITY_SIZE],
+                      struct store_domain **out)
+{
+    struct store_domain *d;
+    int rc;
+
+    *out = NULL;
+    if ( domid >= STORE_DOMID_LIMIT )
+        return -EINVAL;
+    d = s->domain[domid];
+    if ( d && !d->left )
+        return -EEXIST;
+    if ( d && !memcmp(d->identity, identity, sizeof(d->identity)) )
+    {
+        d->left = false;
+        *out = d;
+        return 1;
+    }
+    store_domain_close(d);
+    rc = store_index_set_domain(&s->index, domid, identity);
+    if ( !rc )
+        rc = store_domain_make(s, domid, out);
+    if ( rc )
+        return rc;
+    memcpy((*out)->identity, identity, sizeof((*out)->identity));
+    return 0;
+}
+
+bool store_domain_left(const struct store *s, uint16_t *domid, uint8_t identity[STORE_IDENTITY_SIZE])
+{
+    for ( uint32_t i = *domid; i < STORE_DOMID_LIMIT; i++ )
+        if ( s->domain[i] && s->domain[i]->left )
+        {
+            *domid = i;
+            memcpy(identity, s->domain[i]->identity, STORE_IDENTITY_SIZE);
+            return true;
+        }
+    return false;
+}
+
+void store_domain_drop(struct store *s, uint16_t domid)
+{
+    if ( domid < STORE_DOMID_LIMIT && s->domain[domid] && s->domain[domid]->left )
+        store_domain_close(s->domain[domid]);
+}
+
+void store_domain_set_note(struct store_domain *d, uint32_t note)
+{
+    d->note = note;
+    store_index_set_note(&d->store->index, d->domid, note);
+}
+
+uint32_t store_domain_note(const struct store_domain *d)
+{
+    return d->note;
+}
+
 void store_domain_close(struct store_domain *d)
 {
     uint64_t gfn = 0;
@@ -136,6 +259,8 @@ void store_domain_close(struct store_domain *d)
         return;
     while ( store_next(d, &gfn) )
         store_forget(d, gfn);
+    /* The last, so that whoever finds a page finds whose it is. */
+    store_index_clear_domain(&d->store->index, d->domid);
     d->store->domain[d->domid] = NULL;
     store_directory_close(&d->store->index, &d->directory);
     free(d);
@@ -340,12 +465,13 @@ int store_forget(struct store_domain *d, uint64_t gfn)
         return -ENOENT;
     record = store_directory_find(&d->directory, gfn);
     rc = store_entry_get(s, record, &entry);
-    if ( !rc && entry.kind != STORE_FREE && entry.domid == d->domid && entry.gfn == gfn )
-        forget_bytes(s, record, &entry);
     store_directory_clear(&s->index, &d->directory, gfn);
     /* One that says it is free although it was not may have been taken for free by now. */
     if ( rc || entry.kind != STORE_FREE )
         store_index_give(&s->index, record);
+    /* Only now: at no instant may a record name what can be another page's, or memory that is given back. */
+    if ( !rc && entry.kind != STORE_FREE && entry.domid == d->domid && entry.gfn == gfn )
+        forget_bytes(s, record, &entry);
     s->statistics.now.pages--;
     return 0;
 }

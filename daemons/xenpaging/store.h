@@ -47,6 +47,9 @@
 /* Most pages being read from the file at a time; beyond, store_get says -EAGAIN. */
 #define STORE_READS_MAX 128U
 
+/* Octets that tell a domain from an earlier one of the same number: its uuid. */
+#define STORE_IDENTITY_SIZE 16U
+
 struct store;
 struct store_domain;
 
@@ -108,11 +111,53 @@ struct store_statistics {
  */
 int store_open(struct store **out, const struct store_options *options);
 
+/*
+ * What outlives the process: descriptors of the index, the pool and the spill file (-1: there is none).  Another
+ * process that has them goes on with every page that was put, whatever instant this one died at.  Memory is that of memfds or
+ * of files on a tmpfs.
+ */
+struct store_state {
+    int index, pool, file;
+};
+
+/* The store's own descriptors, to be left with somebody; they stay the store's. */
+void store_get_state(const struct store *s, struct store_state *out);
+
+/*
+ * As store_open, but in these files, which must be empty (file: as spill file, in place of a nameless one in the directory;
+ * -1: a nameless one).  The descriptors stay the caller's.
+ */
+int store_create(struct store **out, const struct store_options *options, const struct store_state *state);
+
+/*
+ * Goes on with what an earlier process left.  Nobody else may use it any more.  Limits may be other than they were,
+ * but nothing shrinks below what it is; there is a spill file if there was one.  Nothing of what is found is believed: what is
+ * not sound is counted (.damaged) and not used, and its pages are missing.
+ *  -ENODATA          the earlier process died before it had made a store: there never was a page in it
+ *  -EPROTONOSUPPORT  made by another version
+ *  -EBADMSG          not what a store leaves
+ *  -ENOMEM ...       nothing was changed: it can be tried again
+ */
+int store_adopt(struct store **out, const struct store_options *options, const struct store_state *state);
+
 /* Waits for transfers in flight and frees everything, its domains included; reads in flight are not reported.  NULL is fine. */
 void store_close(struct store *s);
 
-/* A domain's part of the store.  -EINVAL: domid out of range.  -EEXIST: it is open already.  -ENOMEM. */
-int store_domain_open(struct store *s, uint16_t domid, struct store_domain **out);
+/*
+ * A domain's part of the store.  1: with the pages of that same domain which an earlier process left (those of another
+ * domain of that number are forgotten); 0: empty.  -EINVAL: domid out of range.  -EEXIST: it is open already.  -ENOMEM.
+ */
+int store_domain_open(struct store *s, uint16_t domid, const uint8_t identity[STORE_IDENTITY_SIZE],
+                      struct store_domain **out);
+
+/* The first domain from *domid on that an earlier process left and that has not been opened since; false: there is none. */
+bool store_domain_left(const struct store *s, uint16_t *domid, uint8_t identity[STORE_IDENTITY_SIZE]);
+/* Forgets such a domain. */
+void store_domain_drop(struct store *s, uint16_t domid);
+
+/* A word that is kept with the domain, for whoever opens it next; 0 at first. */
+void store_domain_set_note(struct store_domain *d, uint32_t note);
+uint32_t store_domain_note(const struct store_domain *d);
 
 /*
  * Forgets all pages of the domain.  Reads in flight are still reported by store_reap (until then their buffers belong to

@@ -27,7 +27,7 @@ static int setup(void **state)
 
     (void)state;
     assert_int_equal(store_open(&store, &options), 0);
-    assert_int_equal(store_domain_open(store, 3, &domain), 0);
+    assert_int_equal(store_domain_open(store, 3, test_uuid, &domain), 0);
     return 0;
 }
 
@@ -313,9 +313,9 @@ static void flip_index(unsigned int flips, uint64_t seed)
     size_t size;
 
     index = map_memfd("memfd:xenpaging-index", &size);
-    /* The first page is the header, which holds the key; records of the first pages put follow it. */
+    /* Before them are the header, which holds the key, and the domains; then the records of the first pages put. */
     for ( unsigned int i = 0; i < flips; i++ )
-        index[4096 + test_random(&seed) % (1000 * 24)] ^= 1U << test_random(&seed) % 8;
+        index[4096 + (1 << 20) + test_random(&seed) % (1000 * 24)] ^= 1U << test_random(&seed) % 8;
     munmap(index, size);
 }
 

@@ -25,7 +25,7 @@ static int setup(void **state)
     assert_non_null(pages);
     memset(results, 0, sizeof(results));
     assert_int_equal(store_open(&store, &options), 0);
-    assert_int_equal(store_domain_open(store, 3, &domain), 0);
+    assert_int_equal(store_domain_open(store, 3, test_uuid, &domain), 0);
     for ( uint64_t gfn = 0; gfn < PAGES; gfn++ )
         test_put(store, domain, gfn, TEST_RANDOM, gfn);
     store_get_statistics(store, &st);
@@ -132,7 +132,7 @@ static void test_domain_closed_in_flight(void **state)
     (void)state;
     begin(100);
     store_domain_close(domain);
-    assert_int_equal(store_domain_open(store, 4, &other), 0);
+    assert_int_equal(store_domain_open(store, 4, test_uuid, &other), 0);
     churn(other);
     finish(100);
     for ( uint64_t gfn = 100000; store_has(other, gfn); gfn++ )
@@ -142,7 +142,7 @@ static void test_domain_closed_in_flight(void **state)
     store_get_statistics(store, &st);
     assert_int_equal(st.now.pages + st.now.in_file + st.now.raw + st.now.pool_bytes, 0);
     /* Its number can be used again, and all of the file with it. */
-    assert_int_equal(store_domain_open(store, 3, &domain), 0);
+    assert_int_equal(store_domain_open(store, 3, test_uuid, &domain), 0);
     churn(domain);
     for ( uint64_t gfn = 100000; store_has(domain, gfn); gfn++ )
         test_expect(store, domain, gfn, TEST_RANDOM, gfn);
@@ -154,12 +154,12 @@ static void test_domain_closed_while_writing(void **state)
     struct store_domain *other;
 
     (void)state;
-    assert_int_equal(store_domain_open(store, 4, &other), 0);
+    assert_int_equal(store_domain_open(store, 4, test_uuid, &other), 0);
     for ( unsigned int round = 0; round < 20; round++ )
     {
         churn(other);
         store_domain_close(other);
-        assert_int_equal(store_domain_open(store, 4, &other), 0);
+        assert_int_equal(store_domain_open(store, 4, test_uuid, &other), 0);
     }
     for ( unsigned int i = 0; i < PAGES; i++ )
         test_expect(store, domain, i, TEST_RANDOM, i);

@@ -11,7 +11,7 @@ static int setup(void **state)
 
     (void)state;
     assert_int_equal(store_open(&store, &options), 0);
-    assert_int_equal(store_domain_open(store, 1, &domain), 0);
+    assert_int_equal(store_domain_open(store, 1, test_uuid, &domain), 0);
     return 0;
 }
 
@@ -135,9 +135,9 @@ static void test_refusals(void **state)
     assert_int_equal(store_put(domain, 2, page), 0);
     assert_int_equal(store_put(domain, 3, page), -ENOBUFS);
 
-    assert_int_equal(store_domain_open(store, 1, &other), -EEXIST);
+    assert_int_equal(store_domain_open(store, 1, test_uuid, &other), -EEXIST);
     assert_null(other);
-    assert_int_equal(store_domain_open(store, STORE_DOMID_LIMIT, &other), -EINVAL);
+    assert_int_equal(store_domain_open(store, STORE_DOMID_LIMIT, test_uuid, &other), -EINVAL);
 }
 
 static void test_options_refused(void **state)
@@ -199,7 +199,7 @@ static void test_domains_are_apart(void **state)
     struct store_statistics st;
 
     (void)state;
-    assert_int_equal(store_domain_open(store, 0x7fef, &other), 0);
+    assert_int_equal(store_domain_open(store, 0x7fef, test_uuid, &other), 0);
     for ( uint64_t i = 0; i < 500; i++ )
     {
         test_put(store, domain, i, TEST_ANY, i);
@@ -211,7 +211,7 @@ static void test_domains_are_apart(void **state)
     for ( uint64_t i = 0; i < 500; i++ )
         test_expect(store, other, i, TEST_ANY, i + 1000000);
 
-    assert_int_equal(store_domain_open(store, 1, &domain), 0);
+    assert_int_equal(store_domain_open(store, 1, test_uuid, &domain), 0);
     assert_int_equal(store_count(domain), 0);
     test_put(store, domain, 7, TEST_LZ4, 7);
     test_expect(store, domain, 7, TEST_LZ4, 7);

@@ -175,7 +175,7 @@ static void run(uint64_t ram, uint64_t file)
     memset(&m, 0, sizeof(m));
     assert_int_equal(store_open(&m.store, &options), 0);
     for ( unsigned int d = 0; d < DOMAINS; d++ )
-        assert_int_equal(store_domain_open(m.store, d * 100, &m.domain[d]), 0);
+        assert_int_equal(store_domain_open(m.store, d * 100, test_uuid, &m.domain[d]), 0);
 
     for ( unsigned int n = 0; n < OPERATIONS; n++ )
     {
@@ -208,7 +208,7 @@ static void run(uint64_t ram, uint64_t file)
             if ( (what >> 40) % 512 )
                 break;
             store_domain_close(m.domain[d]);
-            assert_int_equal(store_domain_open(m.store, d * 100, &m.domain[d]), 0);
+            assert_int_equal(store_domain_open(m.store, d * 100, test_uuid, &m.domain[d]), 0);
             memset(m.stored[d], 0, sizeof(m.stored[d]));
             break;
         }

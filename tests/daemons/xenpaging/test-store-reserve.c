@@ -41,7 +41,7 @@ static struct store *open_store(uint64_t ram, uint64_t file, struct store_domain
     struct store *s;
 
     assert_int_equal(store_open(&s, &options), 0);
-    assert_int_equal(store_domain_open(s, 1, d), 0);
+    assert_int_equal(store_domain_open(s, 1, test_uuid, d), 0);
     return s;
 }
 
@@ -334,7 +334,7 @@ static void test_memory_is_given_back(void **state)
     assert_true(st.ram_allocated <= 4 * MIB);
     assert_int_equal(fstat(test_find_fd("memfd:xenpaging-pool"), &sb), 0);
     assert_int_equal(sb.st_blocks * 512, st.ram_allocated);
-    assert_int_equal(store_domain_open(s, 1, &d), 0);
+    assert_int_equal(store_domain_open(s, 1, test_uuid, &d), 0);
     assert_int_equal(fill(s, d, 0, TEST_RANDOM), n);
     expect_all(s, d, 0, n, TEST_RANDOM);
     store_close(s);

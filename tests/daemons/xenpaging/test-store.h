@@ -44,6 +44,9 @@ TEST_STORE uint64_t test_random(uint64_t *state)
     return z ^ z >> 31;
 }
 
+/* Of every domain. */
+TEST_STORE const uint8_t test_uuid[STORE_IDENTITY_SIZE] = { 1, 2, 3 };
+
 enum test_content {
     TEST_SAME,       /* same-filled */
     TEST_LZ4,        /* compresses, to anything between 30 and 3,700 octets */
