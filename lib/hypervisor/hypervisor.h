@@ -34,11 +34,11 @@ struct hypervisor_info {
     bool has_paging;              /* MEM_PAGING is built in */
     const char *paging_missing;   /* !has_paging: a sentence that says what to do; static */
     /*
-     * A bit (1u << enum memevent_class) for each class that this hypervisor carries on a channel of its own; see
-     * struct hypervisor_ring.  0: a stock one, on which PAGING comes over upstream's ring.
+     * This hypervisor has channels of its own, PAGING at least; attach_ring() of a class that it lacks is -ENOSYS.
+     * Without them PAGING comes over upstream's ring.
      */
-    uint32_t channels;
-    const char *channels_missing; /* channels is 0: a sentence; static */
+    bool has_channels;
+    const char *channels_missing; /* !has_channels: a sentence; static */
 };
 
 struct domain_info {
@@ -104,8 +104,8 @@ enum hypervisor_call {
      */
     PAGING_RELEASE  = HYPERVISOR_CALL(0x02, 0x04),
     /*
-     * Changes nothing.  0: out; -EAGAIN: marked; -ENOENT: neither.  A page that is being loaded by an event's answer is
-     * out.  -ENOSYS where touches are reported.
+     * Changes nothing. 0: out; -EAGAIN: marked; -ENOENT: neither.  A page that is being loaded by an event's answer is
+     * out. -ENOSYS where touches are reported.
      */
     PAGING_QUERY    = HYPERVISOR_CALL(0x02, 0x05),
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Batches of paging operations, carried by a stock hypervisor's multicall: one crossing for many
- * pages.  An eviction with copy, which stock Xen does not have, is made of a mapping, a copy and
- * the eviction proper.
+ * Batches of operations: what the caller brings is checked here, and for a stock hypervisor they are carried
+ * out here, by its multicall: one crossing for many pages.  An eviction with copy, which stock Xen does not have, is
+ * made of a mapping, a copy and the eviction proper.  A hypervisor with channels has batches: xen-operations.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -200,6 +200,85 @@ static int touch(struct xen_host *host, struct hypervisor_operation *operations,
     return 0;
 }
 
+/* Operations that go together: evictions need a mapping of their domain first, releases are no memory operations. */
+static unsigned int stretch(const struct hypervisor_operation *operations, unsigned int count)
+{
+    const struct hypervisor_operation *first = &operations[0];
+    unsigned int n = 1;
+
+    if ( first->call == PAGING_NOMINATE || first->call == PAGING_LOAD )
+        while ( n < count && (operations[n].call == PAGING_NOMINATE || operations[n].call == PAGING_LOAD) )
+            n++;
+    else
+        while ( n < count && operations[n].call == first->call && operations[n].domid == first->domid )
+            n++;
+    return n;
+}
+
+/* On a stock hypervisor, one stretch. */
+static int carry_out_stretch(struct xen_host *host, struct hypervisor_operation *operations, unsigned int count)
+{
+    int rc = 0;
+
+    switch ( operations[0].call )
+    {
+    case PAGING_NOMINATE:
+    case PAGING_LOAD:
+        break;
+    case PAGING_EVICT:
+        rc = copy_out(host, operations, count);
+        if ( rc )
+            return rc;
+        break;
+    case PAGING_RELEASE:
+        return touch(host, operations, count);
+    default:
+        for ( unsigned int i = 0; i < count; i++ )
+            operations[i].status = -ENOSYS;
+        return 0;
+    }
+
+    pthread_mutex_lock(&host->batch_lock);
+    rc = carry_out(host, operations, count);
+    pthread_mutex_unlock(&host->batch_lock);
+    return rc;
+}
+
+static bool is_zero(const void *octets, size_t size)
+{
+    const unsigned char *p = octets;
+
+    while ( size && !p[size - 1] )
+        size--;
+    return !size;
+}
+
+/* Does it keep the contract? */
+static bool is_sane(const struct hypervisor_operation *op)
+{
+    if ( op->pad || op->pad2 || ((uintptr_t)op->data & (HYPERVISOR_PAGE_SIZE - 1)) )
+        return false;
+    switch ( op->call )
+    {
+    case PAGING_EVICT:
+        return op->data && is_zero(&op->sharing, sizeof(op->sharing));
+    case PAGING_LOAD:
+        return is_zero(&op->sharing, sizeof(op->sharing));
+    case PAGING_NOMINATE:
+    case PAGING_RELEASE:
+    case PAGING_QUERY:
+        return !op->data && is_zero(&op->sharing, sizeof(op->sharing));
+    case SHARING_NOMINATE:
+    case SHARING_MERGE:
+    case SHARING_UNSHARE:
+        return !op->data && !op->sharing.pad;
+    case ACCESS_SET:
+        return !op->data && !op->access.pad;
+    default:
+        return false;
+    }
+}
+
 int xen_submit(struct hypervisor *hv, struct hypervisor_operation *operations, unsigned int count)
 {
     struct xen_host *host = xen_host_of(hv);
@@ -207,30 +286,23 @@ int xen_submit(struct hypervisor *hv, struct hypervisor_operation *operations, u
 
     if ( count > HYPERVISOR_BATCH_MAX )
         return -EINVAL;
+    for ( unsigned int i = 0; i < count; i++ )
+        if ( !is_sane(&operations[i]) )
+            return -EINVAL;
+    for ( unsigned int i = 0; i < count; i++ )
+        operations[i].status = 0;
     if ( !count )
         return 0;
-    for ( unsigned int i = 0; i < count; i++ )
+    if ( host->has_channels )
+        return xen_operations_carry_out(host, operations, count);
+
+    for ( unsigned int first = 0, n; first < count; first += n )
     {
-        const struct hypervisor_operation *op = &operations[i];
-
-        if ( op->pad || op->pad2 || op->call != operations[0].call || op->domid != operations[0].domid ||
-             (op->call != PAGING_NOMINATE && op->call != PAGING_EVICT && op->call != PAGING_LOAD &&
-              op->call != PAGING_RELEASE) ||
-             (op->call == PAGING_EVICT && !op->data) ||
-             ((uintptr_t)op->data & (HYPERVISOR_PAGE_SIZE - 1)) )
-            return -EINVAL;
-        operations[i].status = 0;
+        n = stretch(operations + first, count - first);
+        if ( !rc )
+            rc = carry_out_stretch(host, operations + first, n);
+        for ( unsigned int i = first; rc && i < first + n; i++ )
+            operations[i].status = rc;
     }
-
-    if ( operations[0].call == PAGING_RELEASE )
-        return touch(host, operations, count);
-    if ( operations[0].call == PAGING_EVICT )
-        rc = copy_out(host, operations, count);
-    if ( rc )
-        return rc;
-
-    pthread_mutex_lock(&host->batch_lock);
-    rc = carry_out(host, operations, count);
-    pthread_mutex_unlock(&host->batch_lock);
     return rc;
 }

@@ -18,6 +18,8 @@ static void xen_close(struct hypervisor *hv)
 
     if ( !host )
         return;
+    xen_operations_close(host);
+    xen_channel_close(host);
     xen_batch_close(host);
     if ( host->store )
         xs_close(host->store);
@@ -51,6 +53,8 @@ static int xen_probe(struct hypervisor *hv, struct hypervisor_info *out)
     out->paging_missing = out->has_paging ? NULL :
         "this hypervisor was built without MEM_PAGING: rebuild Xen with CONFIG_EXPERT=y, "
         "CONFIG_UNSUPPORTED=y and CONFIG_MEM_PAGING=y, or boot the one that tests/system/xenhost builds";
+    out->has_channels = host->has_channels;
+    out->channels_missing = host->has_channels ? NULL : xen_channels_missing;
     return 0;
 }
 
@@ -80,9 +84,10 @@ static const struct hypervisor_ops xen_ops = {
     .submit          = xen_submit,
     .attach_ring     = xen_attach_ring,
     .detach_ring     = xen_detach_ring,
-    .leave_ring      = xen_detach_ring,
+    .leave_ring      = xen_leave_ring,
     .arm_ring        = xen_arm_ring,
     .notify_ring     = xen_notify_ring,
+    .get_channel_info = xen_get_channel_info,
     .watch_fd        = xen_watch_fd,
     .add_watch       = xen_add_watch,
     .remove_watch    = xen_remove_watch,
@@ -132,6 +137,10 @@ int hypervisor_open_xen(struct hypervisor **out)
     }
 
     rc = xen_batch_open(host);
+    if ( !rc )
+        rc = xen_channel_open(host);
+    if ( !rc )
+        rc = xen_operations_open(host);
     if ( rc )
         goto fail;
 

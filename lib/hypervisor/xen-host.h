@@ -11,6 +11,7 @@
 #include <xencall.h>
 #include <xenctrl.h>
 #include <xendevicemodel.h>
+#include <xenevtchn.h>
 #include <xenforeignmemory.h>
 #include <xenstore.h>
 
@@ -26,13 +27,28 @@ struct xen_host {
     xendevicemodel_handle *model;
     struct xs_handle *store;
 
-    /* Scratch of submit() and query_frames(): argument pages that the hypervisor uses in place. */
+    bool has_channels;            /* the hypervisor is ours; does not change */
+
+    /* Scratch of submit(), query_frames() and the channels: argument pages that the hypervisor uses in place. */
     pthread_mutex_t batch_lock;
+    void *channel_argument;       /* one page */
+    struct xen_memevent_operation *operations; /* of a batch; NULL without channels */
     struct multicall_entry *multicall;
     xen_mem_paging_op_t *paging;
     xen_pfn_t *frames;
 
     struct hypervisor_counts counts; /* relaxed atomics: read by anyone, exact only when quiet */
+};
+
+/* A ring of either kind. */
+struct xen_ring {
+    struct hypervisor_ring ring;  /* first: the operations cast back */
+    enum memevent_class class;
+    uint16_t domid;
+    bool enabled;                 /* upstream's ring: to be disabled at the end */
+    xenforeignmemory_resource_handle *resource; /* a channel's memory */
+    xenevtchn_handle *events;
+    xenevtchn_port_or_error_t port;
 };
 
 static inline struct xen_host *xen_host_of(struct hypervisor *hv)
@@ -67,10 +83,33 @@ int  xen_lock_buffer(struct hypervisor *hv, void *memory, unsigned int pages);
 void xen_unlock_buffer(struct hypervisor *hv, void *memory, unsigned int pages);
 int  xen_submit(struct hypervisor *hv, struct hypervisor_operation *operations, unsigned int count);
 
+/* xen-operations.c: batches of a hypervisor with channels. */
+int  xen_operations_open(struct xen_host *host);
+void xen_operations_close(struct xen_host *host);
+/* submit() of operations that were checked. */
+int  xen_operations_carry_out(struct xen_host *host, struct hypervisor_operation *operations, unsigned int count);
+
+/* xen-channel.c */
+extern const char xen_channels_missing[];
+int  xen_channel_open(struct xen_host *host);       /* asks whether there are channels */
+void xen_channel_close(struct xen_host *host);
+/* HYPERVISOR_memevent_op; argument lies in a hypercall buffer.  0 or -errno. */
+int  xen_channel_call(struct xen_host *host, uint32_t call, void *argument);
+int  xen_channel_attach(struct xen_host *host, enum memevent_class class, uint16_t domid,
+                        const struct memevent_options *options, struct hypervisor_ring **out, const char **why);
+/* Ends the channel, or leaves it if that cannot be. */
+void xen_channel_detach(struct xen_host *host, struct xen_ring *ring);
+void xen_channel_leave(struct xen_host *host, struct xen_ring *ring);
+int  xen_get_channel_info(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
+                          struct memevent_channel_info *out);
+
 /* xen-ring.c */
+/* Binds the class's event channel of the remote domain, with its priority, and gives ring its descriptor. */
+int  xen_ring_bind(struct xen_host *host, struct xen_ring *ring, uint16_t remote, uint32_t remote_port);
 int  xen_attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
                      const struct memevent_options *options, struct hypervisor_ring **out, const char **why);
 void xen_detach_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
+void xen_leave_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
 int  xen_arm_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
 int  xen_notify_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
 

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * A stock hypervisor's vm_event ring: the page, taken out of the guest's reach, and its event
- * channel.  What is on the ring is lib/memevent's business.
+ * Rings: which kind the hypervisor has, their event channels, and upstream's vm_event ring, whose page is taken out
+ * of the guest's reach.  Channels are xen-channel.c's; what is on a ring is lib/memevent's business.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#include <xenevtchn.h>
 
 #include "xen-host.h"
 
@@ -19,15 +17,15 @@
 #include <xen/io/ring.h>
 #include <xen/vm_event.h>
 
-/* FIFO priorities: 0 is served first, 7 is everybody's default.  A vCPU waits for each paging event. */
-#define PAGING_PRIORITY 2
-
-struct xen_ring {
-    struct hypervisor_ring ring;  /* first: the operations cast back */
-    uint16_t domid;
-    bool enabled;
-    xenevtchn_handle *events;
-    xenevtchn_port_or_error_t port;
+/*
+ * FIFO priorities: 0 is served first, 7 is everybody's default, 15 is served last.  A vCPU waits for each of the
+ * reliable ones, and one that found no memory may hold up everybody else; an invalidate is never urgent.
+ */
+static const uint8_t priorities[] = {
+    [MEMEVENT_CLASS_OOM]        = 1,
+    [MEMEVENT_CLASS_PAGING]     = 2,
+    [MEMEVENT_CLASS_ACCESS]     = 4,
+    [MEMEVENT_CLASS_INVALIDATE] = 12,
 };
 
 /* A port's priority takes effect for the next event; there is none before the channel is used. */
@@ -45,18 +43,18 @@ static int set_priority(struct xen_host *host, evtchn_port_t port, uint32_t prio
     return rc;
 }
 
-static int take_channel(struct xen_host *host, struct xen_ring *ring, uint32_t remote_port)
+int xen_ring_bind(struct xen_host *host, struct xen_ring *ring, uint16_t remote, uint32_t remote_port)
 {
     int flags, rc;
 
     ring->events = xenevtchn_open(NULL, 0);
     if ( !ring->events )
         return -errno;
-    ring->port = xenevtchn_bind_interdomain(ring->events, ring->domid, remote_port);
+    ring->port = xenevtchn_bind_interdomain(ring->events, remote, remote_port);
     if ( ring->port < 0 )
         return -errno;
     /* A two-level event channel ABI has no priorities; the channel works without. */
-    rc = set_priority(host, ring->port, PAGING_PRIORITY);
+    rc = set_priority(host, ring->port, priorities[ring->class]);
     if ( rc && rc != -ENOSYS && rc != -EOPNOTSUPP )
         return rc;
 
@@ -120,41 +118,31 @@ static int take_page(struct xen_host *host, struct xen_ring *ring, uint32_t *rem
     return rc;
 }
 
-int xen_attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
-                    const struct memevent_options *options, struct hypervisor_ring **out, const char **why)
+static int attach_vm_event(struct xen_host *host, uint16_t domid, struct hypervisor_ring **out, const char **why)
 {
-    struct xen_host *host = xen_host_of(hv);
     struct xen_ring *ring;
     uint32_t remote_port = 0;
-    const char *reason = NULL;
-    int rc;
+    int rc = xen_check_paging(host, domid, why);
 
-    *out = NULL;
-    if ( !why )
-        why = &reason;
-    *why = NULL;
-    (void)options;
-    if ( class != MEMEVENT_CLASS_PAGING )
-        return -EINVAL;
-    rc = xen_check_paging(host, domid, why);
     if ( rc )
         return rc;
 
     ring = calloc(1, sizeof(*ring));
     if ( !ring )
         return -ENOMEM;
+    ring->class = MEMEVENT_CLASS_PAGING;
     ring->domid = domid;
     ring->port = -1;
     ring->ring.fd = -1;
     ring->ring.size = HYPERVISOR_PAGE_SIZE;
 
-    rc = xen_pause_domain(hv, domid);
+    rc = xen_pause_domain(&host->hv, domid);
     if ( rc )
         goto fail;
     rc = take_page(host, ring, &remote_port);
     if ( !rc )
-        rc = take_channel(host, ring, remote_port);
-    xen_unpause_domain(hv, domid);
+        rc = xen_ring_bind(host, ring, domid, remote_port);
+    xen_unpause_domain(&host->hv, domid);
     if ( rc )
         goto fail;
 
@@ -164,17 +152,32 @@ int xen_attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_t d
  fail:
     if ( !ring->enabled )
         *why = xen_paging_refusal(rc);
-    xen_detach_ring(hv, &ring->ring);
+    xen_detach_ring(&host->hv, &ring->ring);
     return rc;
 }
 
-void xen_detach_ring(struct hypervisor *hv, struct hypervisor_ring *handle)
+int xen_attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
+                    const struct memevent_options *options, struct hypervisor_ring **out, const char **why)
 {
     struct xen_host *host = xen_host_of(hv);
-    struct xen_ring *ring = (struct xen_ring *)handle;
+    const char *reason = NULL;
 
-    if ( !ring )
-        return;
+    *out = NULL;
+    if ( !why )
+        why = &reason;
+    *why = NULL;
+    if ( class < MEMEVENT_CLASS_PAGING || class > MEMEVENT_CLASS_INVALIDATE )
+        return -EINVAL;
+    if ( host->has_channels )
+        return xen_channel_attach(host, class, domid, options, out, why);
+    if ( class == MEMEVENT_CLASS_PAGING )
+        return attach_vm_event(host, domid, out, why);
+    *why = xen_channels_missing;
+    return -ENOSYS;
+}
+
+static void detach_vm_event(struct xen_host *host, struct xen_ring *ring)
+{
     if ( ring->ring.page )
         xenforeignmemory_unmap(host->memory, ring->ring.page, 1);
     /* Of a domain that is gone there is nothing to disable; the hypervisor has done it. */
@@ -183,6 +186,26 @@ void xen_detach_ring(struct hypervisor *hv, struct hypervisor_ring *handle)
     if ( ring->events )
         xenevtchn_close(ring->events);      /* unbinds the port with it */
     free(ring);
+}
+
+void xen_detach_ring(struct hypervisor *hv, struct hypervisor_ring *handle)
+{
+    if ( !handle )
+        return;
+    if ( handle->kind == RING_VM_EVENT )
+        detach_vm_event(xen_host_of(hv), (struct xen_ring *)handle);
+    else
+        xen_channel_detach(xen_host_of(hv), (struct xen_ring *)handle);
+}
+
+void xen_leave_ring(struct hypervisor *hv, struct hypervisor_ring *handle)
+{
+    if ( !handle )
+        return;
+    if ( handle->kind == RING_VM_EVENT )
+        detach_vm_event(xen_host_of(hv), (struct xen_ring *)handle);
+    else
+        xen_channel_leave(xen_host_of(hv), (struct xen_ring *)handle);
 }
 
 int xen_arm_ring(struct hypervisor *hv, struct hypervisor_ring *handle)

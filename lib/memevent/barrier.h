@@ -29,6 +29,11 @@ static inline uint32_t load_relaxed(const uint32_t *shared)
     return __atomic_load_n(shared, __ATOMIC_RELAXED);
 }
 
+static inline uint64_t load_relaxed64(const uint64_t *shared)
+{
+    return __atomic_load_n(shared, __ATOMIC_RELAXED);
+}
+
 /*
  * "I announce, then I look": store_full() is visible to the peer before the load_full() that
  * follows it reads, which neither release nor acquire promises.

@@ -9,16 +9,28 @@
  * responses, and other threads go on building theirs.
  */
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "channel.h"
+#include "ring-lossy.h"
+#include "ring-reliable.h"
 #include "ring-vm-event.h"
+
+/*
+ * Defaults of a lossy channel: a wake-up for a ring's worth of company is cheap a record, and ten milliseconds are
+ * soon enough for what makes nothing wrong, only less effective.
+ */
+#define LOSSY_BATCH       64u
+#define LOSSY_DEADLINE_US 10000u
 
 struct memevent_channel {
     struct hypervisor *host;
     struct hypervisor_ring *ring;
     struct transport *transport;
+    enum memevent_class class;
+    uint16_t domid;
 
     pthread_mutex_t signal_lock;
     pthread_mutex_t lock;
@@ -52,6 +64,50 @@ int channel_open(struct hypervisor *host, struct hypervisor_ring *ring, struct t
 int memevent_attach(struct hypervisor *host, enum memevent_class channel_class, uint16_t domid,
                     struct memevent_channel **out, const char **why)
 {
+    return memevent_attach_with(host, channel_class, domid, NULL, out, why);
+}
+
+/* Does the class have these options?  And what a zero of them means. */
+static bool complete(enum memevent_class channel_class, uint16_t domid, struct memevent_options *options)
+{
+    if ( options->pad )
+        return false;
+
+    switch ( channel_class )
+    {
+    case MEMEVENT_CLASS_PAGING:
+    case MEMEVENT_CLASS_OOM:
+        return domid != MEMEVENT_HOST && !options->flags && !options->batch && !options->deadline;
+    case MEMEVENT_CLASS_ACCESS:
+        return domid != MEMEVENT_HOST && !(options->flags & ~MEMEVENT_FULL_REGISTERS) &&
+               !options->batch && !options->deadline;
+    case MEMEVENT_CLASS_INVALIDATE:
+        if ( !options->batch )
+            options->batch = LOSSY_BATCH;
+        if ( !options->deadline )
+            options->deadline = LOSSY_DEADLINE_US;
+        return domid == MEMEVENT_HOST && !options->flags;
+    default:
+        return false;
+    }
+}
+
+static int open_transport(const struct hypervisor_ring *ring, enum memevent_class channel_class,
+                          struct transport **out)
+{
+    switch ( ring->kind )
+    {
+    case RING_VM_EVENT: return ring_vm_event_open(ring->page, ring->size, RING_VM_EVENT_START, out);
+    case RING_RELIABLE: return ring_reliable_open(ring, channel_class, out);
+    case RING_LOSSY:    return ring_lossy_open(ring, out);
+    default:            return -EINVAL;
+    }
+}
+
+int memevent_attach_with(struct hypervisor *host, enum memevent_class channel_class, uint16_t domid,
+                         const struct memevent_options *options, struct memevent_channel **out, const char **why)
+{
+    struct memevent_options completed = options ? *options : (struct memevent_options){ 0 };
     struct hypervisor_ring *ring = NULL;
     struct transport *transport = NULL;
     const char *ignored;
@@ -61,47 +117,62 @@ int memevent_attach(struct hypervisor *host, enum memevent_class channel_class, 
         why = &ignored;
     *why = NULL;
 
-    if ( channel_class != MEMEVENT_CLASS_PAGING )
+    if ( channel_class < MEMEVENT_CLASS_PAGING || channel_class > MEMEVENT_CLASS_INVALIDATE )
     {
-        *why = "this hypervisor's interface carries paging events only";
+        *why = "this version of the library knows no such class of channels";
         return -ENOSYS;
     }
+    if ( !complete(channel_class, domid, &completed) )
+        return -EINVAL;
 
-    rc = host->ops->attach_ring(host, channel_class, domid, NULL, &ring, why);
+    rc = host->ops->attach_ring(host, channel_class, domid, &completed, &ring, why);
     if ( rc < 0 )
         return rc;
 
-    rc = ring_vm_event_open(ring->page, ring->size, RING_VM_EVENT_START, &transport);
+    rc = open_transport(ring, channel_class, &transport);
     if ( rc < 0 )
         goto fail;
 
     rc = channel_open(host, ring, transport, out);
     if ( rc < 0 )
         goto fail;
+    (*out)->class = channel_class;
+    (*out)->domid = domid;
 
     return 0;
 
  fail:
     if ( transport )
         transport->ops->close(transport);
-    host->ops->detach_ring(host, ring);
+    /* Nobody knows what waits there: it is left for a consumer that does better. */
+    host->ops->leave_ring(host, ring);
 
     return rc;
 }
 
-void memevent_detach(struct memevent_channel *channel)
+static void close_channel(struct memevent_channel *channel,
+                          void (*close_ring)(struct hypervisor *hv, struct hypervisor_ring *ring))
 {
-    if ( !channel )
-        return;
-
     /* If it fails nobody is left to tell: the hypervisor is, or the domain. */
     memevent_flush(channel);
 
     channel->transport->ops->close(channel->transport);
-    channel->host->ops->detach_ring(channel->host, channel->ring);
+    close_ring(channel->host, channel->ring);
     pthread_mutex_destroy(&channel->signal_lock);
     pthread_mutex_destroy(&channel->lock);
     free(channel);
+}
+
+void memevent_detach(struct memevent_channel *channel)
+{
+    if ( channel )
+        close_channel(channel, channel->host->ops->detach_ring);
+}
+
+void memevent_leave(struct memevent_channel *channel)
+{
+    if ( channel )
+        close_channel(channel, channel->host->ops->leave_ring);
 }
 
 int memevent_fd(const struct memevent_channel *channel)
@@ -113,7 +184,7 @@ int memevent_fd(const struct memevent_channel *channel)
 static void publish(struct memevent_channel *channel)
 {
     channel->flushed = channel->statistics.answered;
-    if ( channel->transport->ops->publish(channel->transport) )
+    if ( channel->transport->ops->publish && channel->transport->ops->publish(channel->transport) )
         channel->notify_owed = true;
 }
 
@@ -154,6 +225,9 @@ int memevent_next(struct memevent_channel *channel, struct memevent_event *event
     uint32_t rejected = 0;
     int rc;
 
+    if ( !transport->ops->take )
+        return -EOPNOTSUPP;
+
     pthread_mutex_lock(&channel->lock);
 
     /* A peer that only sends nonsense gets a ringful of it answered, then the caller its turn. */
@@ -167,6 +241,8 @@ int memevent_next(struct memevent_channel *channel, struct memevent_event *event
     {
         channel->statistics.received++;
         channel->statistics.outstanding++;
+        if ( event->flags & MEMEVENT_FLAG_AGAIN )
+            channel->statistics.again++;
     }
     else if ( rc == TRANSPORT_MALFORMED )
         rc = 0;
@@ -187,6 +263,26 @@ int memevent_next(struct memevent_channel *channel, struct memevent_event *event
     return rc;
 }
 
+int memevent_take_records(struct memevent_channel *channel, struct memevent_record *records, unsigned int max,
+                          uint64_t *lost)
+{
+    struct transport *transport = channel->transport;
+    int rc;
+
+    *lost = 0;
+    if ( !transport->ops->take_records )
+        return -EOPNOTSUPP;
+
+    pthread_mutex_lock(&channel->lock);
+    rc = transport->ops->take_records(transport, records, max < INT_MAX ? max : INT_MAX, lost);
+    if ( rc > 0 )
+        channel->statistics.received += rc;
+    channel->statistics.lost += *lost;
+    pthread_mutex_unlock(&channel->lock);
+
+    return rc;
+}
+
 int memevent_arm(struct memevent_channel *channel)
 {
     struct transport *transport = channel->transport;
@@ -195,8 +291,8 @@ int memevent_arm(struct memevent_channel *channel)
     if ( rc < 0 )
         return rc;
 
-    /* Worth a look before the system calls. */
-    if ( transport->ops->peek(transport) )
+    /* Worth a look before the system calls.  Of a lossy one a few records are no reason to stay awake. */
+    if ( transport->ops->take && transport->ops->peek(transport) )
         return 1;
 
     pthread_mutex_lock(&channel->signal_lock);
@@ -224,6 +320,9 @@ int memevent_peek(const struct memevent_channel *channel)
 int memevent_answer(struct memevent_channel *channel, uint64_t id)
 {
     int rc;
+
+    if ( !channel->transport->ops->answer )
+        return -EOPNOTSUPP;
 
     pthread_mutex_lock(&channel->lock);
 
@@ -268,4 +367,26 @@ const char *memevent_get_transport(const struct memevent_channel *channel)
 int memevent_can_reattach(const struct memevent_channel *channel)
 {
     return channel->transport->ops->can_reattach;
+}
+
+int memevent_reports_touches(const struct memevent_channel *channel)
+{
+    return channel->transport->ops->reports_touches;
+}
+
+uint32_t memevent_get_redelivered(const struct memevent_channel *channel)
+{
+    return channel->ring->redelivered;
+}
+
+int memevent_get_channel_info(const struct memevent_channel *channel, struct memevent_channel_info *out)
+{
+    int rc;
+
+    if ( channel->ring->kind == RING_VM_EVENT )
+        return -EOPNOTSUPP;
+
+    rc = channel->host->ops->get_channel_info(channel->host, channel->class, channel->domid, out);
+
+    return rc < 0 ? rc : 0;
 }

@@ -282,13 +282,14 @@ static bool ring_publish(struct transport *transport)
 }
 
 static const struct transport_ops ring_vm_event_ops = {
-    .name        = "vm_event ring, interface version 7",
-    .close       = ring_close,
-    .take        = ring_take,
-    .peek        = ring_peek,
-    .want_wakeup = ring_want_wakeup,
-    .answer      = ring_answer,
-    .publish     = ring_publish,
+    .name            = "vm_event ring, interface version 7",
+    .reports_touches = true,
+    .close           = ring_close,
+    .take            = ring_take,
+    .peek            = ring_peek,
+    .want_wakeup     = ring_want_wakeup,
+    .answer          = ring_answer,
+    .publish         = ring_publish,
 };
 
 int ring_vm_event_open(void *page, size_t size, uint32_t start, struct transport **out)

@@ -21,8 +21,8 @@ enum transport_taken {
     TRANSPORT_NONE = 0,
     TRANSPORT_EVENT = 1,
     /*
-     * An entry made no sense.  The transport has built an answer that frees its slot and lets a paused
-     * vCPU go on, and that waits for publish() like every other.
+     * An entry made no sense.  If it holds up its peer, the transport has built an answer that frees its slot and lets
+     * a paused vCPU go on, and that waits for publish() like every other.
      */
     TRANSPORT_MALFORMED = 2,
 };
@@ -30,11 +30,16 @@ enum transport_taken {
 struct transport_ops {
     const char *name;             /* what memevent_get_transport() says */
     bool can_reattach;            /* what memevent_can_reattach() says */
+    bool reports_touches;         /* what memevent_reports_touches() says */
 
     void (*close)(struct transport *transport);
 
-    /* The next event: enum transport_taken, or -EBADMSG, which stays. */
+    /* The next event: enum transport_taken, or -EBADMSG, which stays.  NULL if lossy, as answer() and publish(). */
     int  (*take)(struct transport *transport, struct memevent_event *event);
+
+    /* As memevent_take_records().  NULL: it is a reliable one. */
+    int  (*take_records)(struct transport *transport, struct memevent_record *records, unsigned int max,
+                         uint64_t *lost);
 
     /* 1: take() would find something (or find the ring broken); 0: it would not. */
     int  (*peek)(const struct transport *transport);
@@ -45,7 +50,7 @@ struct transport_ops {
      */
     int  (*want_wakeup)(struct transport *transport);
 
-    /* Builds the response of the outstanding request id; -ENOENT, -EALREADY. */
+    /* Builds the response of the outstanding request id; -ENOENT, -EALREADY, -EBADMSG. */
     int  (*answer)(struct transport *transport, uint64_t id);
 
     /* Lets the peer see all responses built so far.  True: there were any. */
@@ -55,7 +60,7 @@ struct transport_ops {
 /* What every transport's own structure begins with. */
 struct transport {
     const struct transport_ops *ops;
-    uint32_t limit;               /* the most requests that can be outstanding */
+    uint32_t limit;               /* the most requests that can be outstanding; 0: lossy */
 };
 
 #endif /* MEMEVENT_TRANSPORT_H */

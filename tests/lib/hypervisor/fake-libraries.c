@@ -52,6 +52,8 @@ void fake_reset(void)
     fake.exists = true;
     fake.flags = XEN_DOMINF_hvm_guest | XEN_DOMINF_hap;
     fake.priority = -1;
+    fake.frames = fake.ring_frames = 2;
+    fake.rings = 1;
     for ( unsigned int gfn = 0; gfn < 1024; gfn++ )
         fake.populated[gfn] = true;
 }
@@ -202,6 +204,133 @@ static int multicall(struct multicall_entry *entries, uint64_t count)
     return 0;
 }
 
+/* ---- HYPERVISOR_memevent_op ---- */
+
+static bool is_known(uint32_t call)
+{
+    return call != fake.not_known && (call >> 24) <= XEN_MEMEVENT_FAMILY_ACCESS &&
+           !(call & XEN_MEMEVENT_RESERVED_MASK);
+}
+
+static int32_t carry_out(const struct xen_memevent_operation *op)
+{
+    uint64_t gfn = op->u.paging.gfn;
+
+    assert_int_equal(op->pad0, 0);
+    assert_int_equal(op->pad1, 0);
+    assert_int_equal(op->status, 0);
+    if ( op->domid != FAKE_DOMID )
+        return -ESRCH;
+    if ( !is_known(op->call) )
+        return -ENOSYS;
+    assert_true(gfn < FAKE_GFNS);
+    if ( op->call == XEN_MEMEVENT_PAGING_EVICT || op->call == XEN_MEMEVENT_PAGING_LOAD )
+    {
+        char *data = in_buffer(op->u.paging.data, PAGE);
+
+        assert_int_equal((uintptr_t)data % PAGE, 0);
+        if ( fake.faults[gfn] )
+        {
+            fake.faults[gfn]--;
+            return -EFAULT;
+        }
+        if ( op->call == XEN_MEMEVENT_PAGING_EVICT )
+            memcpy(data, &gfn, sizeof(gfn));
+    }
+    else if ( op->call >> 24 == XEN_MEMEVENT_FAMILY_PAGING )
+        assert_int_equal(op->u.paging.data, 0);
+    return op->call == XEN_MEMEVENT_PAGING_RELEASE ? -fake.release[gfn] : -fake.paging[gfn];
+}
+
+static int batch(struct xen_memevent_batch *batch)
+{
+    struct xen_memevent_operation *ops = in_buffer(batch->operations, batch->count * sizeof(*ops));
+
+    assert_int_equal(batch->done, 0);
+    fake.batches++;
+    for ( ; batch->done < batch->count; batch->done++ )
+    {
+        struct xen_memevent_operation *op = &ops[batch->done];
+
+        if ( batch->done == 1 && fake.batch_faults )
+        {
+            fake.batch_faults--;
+            return -EFAULT;
+        }
+        fake.sent[fake.operations] = *op;
+        fake.asked[fake.operations++] = op->u.paging.gfn;
+        op->status = carry_out(op);
+        if ( op->call == XEN_MEMEVENT_SHARING_MERGE )
+        {
+            op->u.sharing.outcome = XEN_MEMEVENT_DIFFERENT;
+            op->u.sharing.handle = 0x123456789;
+        }
+        if ( op->call == XEN_MEMEVENT_ACCESS_SET )
+            op->u.access.done = op->u.access.count - 1;
+    }
+    return 0;
+}
+
+static int attach(struct xen_memevent_attach *attach)
+{
+    assert_true(!attach->port && !attach->frames && !attach->pad0 && !attach->pad1[0] && !attach->pad1[1]);
+    fake.attached = *attach;
+    if ( fake.attach_fails )
+        return -fake.attach_fails;
+    attach->port = FAKE_PORT;
+    attach->frames = fake.frames;
+    attach->rings = fake.rings;
+    attach->ring_frames = fake.ring_frames;
+    attach->slots = 64;
+    attach->request_size = 64;
+    attach->response_size = 16;
+    attach->request_offset = 4096;
+    attach->response_offset = 256;
+    attach->redelivered = 3;
+    attach->attachment = ++fake.attaches;
+    return 0;
+}
+
+static int memevent_op(uint32_t call, uint64_t argument)
+{
+    struct xen_memevent_query *query;
+    struct xen_memevent_detach *detach;
+    struct xen_memevent_info *info;
+
+    if ( !fake.has_channels )
+        return -ENOSYS;
+    switch ( call )
+    {
+    case XEN_MEMEVENT_QUERY:
+        query = in_buffer(argument, sizeof(*query));
+        assert_true(!query->known && !query->annotations && !query->pad);
+        query->known = is_known(query->call) ? XEN_MEMEVENT_KNOWN_FAMILY | XEN_MEMEVENT_KNOWN_CALL : 0;
+        return 0;
+    case XEN_MEMEVENT_BATCH:
+        return batch(in_buffer(argument, sizeof(struct xen_memevent_batch)));
+    case XEN_MEMEVENT_ATTACH:
+        return attach(in_buffer(argument, sizeof(struct xen_memevent_attach)));
+    case XEN_MEMEVENT_DETACH:
+        detach = in_buffer(argument, sizeof(*detach));
+        assert_int_equal(detach->pad, 0);
+        assert_int_equal(detach->domid, fake.attached.domid);
+        assert_int_equal(detach->channel_class, fake.attached.channel_class);
+        if ( !fake.detach_fails )
+            fake.detaches++;
+        return -fake.detach_fails;
+    case XEN_MEMEVENT_INFO:
+        info = in_buffer(argument, sizeof(*info));
+        /* Each word its own number. */
+        for ( unsigned int i = 0; i < 4; i++ )
+            (&info->outstanding)[i] = 100 + i;
+        for ( unsigned int i = 0; i < 11; i++ )
+            (&info->produced)[i] = 200 + i;
+        return info->domid == FAKE_DOMID ? 0 : -ENOENT;
+    }
+    fail_msg("call %#x", call);
+    return 0;
+}
+
 int xencall2(xencall_handle *xcall, unsigned int op, uint64_t arg1, uint64_t arg2)
 {
     int rc;
@@ -211,6 +340,8 @@ int xencall2(xencall_handle *xcall, unsigned int op, uint64_t arg1, uint64_t arg
     fake.hypercalls++;
     if ( op == __HYPERVISOR_memory_op )
         rc = memory_op(arg1, arg2);
+    else if ( op == XEN_MEMEVENT_HYPERCALL )
+        rc = memevent_op(arg1, arg2);
     else if ( op == __HYPERVISOR_multicall )
         rc = multicall(in_buffer(arg1, arg2 * sizeof(struct multicall_entry)), arg2);
     else
@@ -290,6 +421,33 @@ int xenforeignmemory_unmap(xenforeignmemory_handle *memory, void *mapping, size_
     assert_non_null(memory);
     fake.mapped -= pages;
     return munmap(mapping, pages * PAGE);
+}
+
+xenforeignmemory_resource_handle *xenforeignmemory_map_resource(
+    xenforeignmemory_handle *memory, domid_t domid, unsigned int type, unsigned int id, unsigned long frame,
+    unsigned long frames, void **address, int prot, int flags)
+{
+    assert_non_null(memory);
+    assert_int_equal(domid, fake.attached.domid);
+    assert_int_equal(type, XEN_MEMEVENT_RESOURCE);
+    assert_int_equal(id, fake.attached.channel_class);
+    assert_true(!frame && frames == fake.frames && prot == (PROT_READ | PROT_WRITE) && !flags);
+    if ( fake.resource_fails )
+    {
+        errno = fake.resource_fails;
+        return NULL;
+    }
+    *address = mmap(NULL, frames * PAGE, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(*address != MAP_FAILED);
+    fake.mapped += frames;
+    return *address;
+}
+
+int xenforeignmemory_unmap_resource(xenforeignmemory_handle *memory, xenforeignmemory_resource_handle *resource)
+{
+    assert_non_null(memory);
+    fake.mapped -= fake.frames;
+    return munmap(resource, fake.frames * PAGE);
 }
 
 /* ---- libxenctrl ---- */
@@ -502,7 +660,8 @@ int xenevtchn_fd(xenevtchn_handle *events)
 xenevtchn_port_or_error_t xenevtchn_bind_interdomain(xenevtchn_handle *events, uint32_t domid, evtchn_port_t port)
 {
     (void)events;
-    assert_true(domid == FAKE_DOMID && port == FAKE_PORT);
+    assert_int_equal(port, FAKE_PORT);
+    fake.remote = domid;
     return fake.bind_fails ? fail_if(fake.bind_fails) : (int)FAKE_BOUND;
 }
 

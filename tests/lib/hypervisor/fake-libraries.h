@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <public/memevent.h>
+
 #define FAKE_DOMID    5U
 #define FAKE_GFNS     2048U
 #define FAKE_RING_GFN 2000U
@@ -35,6 +37,15 @@ struct fake_libraries {
     int events_fail, bind_fails, priority_fails, notify_fails;
     int pod_fails;
 
+    /* A hypervisor with channels. */
+    bool has_channels;
+    uint32_t not_known;           /* a call that it does not have */
+    int attach_fails, detach_fails, resource_fails;
+    unsigned int frames, rings, ring_frames;
+    int release[FAKE_GFNS];       /* of taking a mark from the frame; of all else, paging */
+    unsigned int faults[FAKE_GFNS];     /* so often is the page's data not to be reached */
+    unsigned int batch_faults;    /* so often the batch itself, after one operation */
+
     /* What was seen. */
     unsigned int hypercalls, multicalls;
     unsigned int operations;
@@ -42,6 +53,11 @@ struct fake_libraries {
     uint32_t asked_op;            /* of the last one */
     unsigned int disables;
     int priority;                 /* of the port; -1: never set */
+    unsigned int batches;
+    struct xen_memevent_operation sent[FAKE_GFNS];      /* operations of batches, in order */
+    struct xen_memevent_attach attached;
+    unsigned int attaches, detaches;
+    uint16_t remote;              /* domain of the bound port */
     unsigned int opened, mapped, buffers, channels;  /* and not closed */
 };
 

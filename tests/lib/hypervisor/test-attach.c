@@ -69,6 +69,8 @@ static void test_attach(void **unused)
         assert_false(fake.populated[FAKE_RING_GFN]);
         assert_int_equal(fake.pauses, 0);
         assert_true(fake.priority >= 0 && fake.priority < 7);
+        assert_int_equal(fake.remote, FAKE_DOMID);
+        assert_int_equal(ring->kind, RING_VM_EVENT);
 
         assert_int_equal(hv->ops->arm_ring(hv, ring), 0);
         fake_signal();

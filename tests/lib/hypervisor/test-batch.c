@@ -159,7 +159,7 @@ static void test_unmappable_pages(void **unused)
     /* One is left: it goes alone. */
     fake_reset();
     fake.opened = 5;
-    fake.buffers = 4;
+    fake.buffers = 5;
     prepare(PAGING_EVICT, 2);
     fake.mapping[gfn_of(0)] = EINVAL;
     fake.paging[gfn_of(1)] = ENODEV;
@@ -221,6 +221,53 @@ static void test_release(void **unused)
     assert_int_equal(fake.hypercalls, 0);
 }
 
+/* A stock hypervisor has one call for many of the same kind; the rest follows in its turn. */
+static void test_mixtures(void **unused)
+{
+    static const struct {
+        uint32_t call;
+        unsigned int multicalls, others;    /* crossings that the stretch beginning here makes */
+    } mixture[] = {
+        { PAGING_NOMINATE, 1, 0 }, { PAGING_LOAD, 0, 0 }, { PAGING_NOMINATE, 0, 0 },
+        { PAGING_EVICT, 1, 0 }, { PAGING_EVICT, 0, 0 },
+        { PAGING_RELEASE, 0, 0 },
+        { PAGING_QUERY, 0, 0 },
+        { SHARING_NOMINATE, 0, 0 },
+        { PAGING_LOAD, 0, 1 },
+    };
+    enum { COUNT = sizeof(mixture) / sizeof(mixture[0]) };
+    unsigned int multicalls = 0, others = 0;
+
+    (void)unused;
+    prepare(PAGING_EVICT, COUNT);
+    for ( unsigned int i = 0; i < COUNT; i++ )
+    {
+        ops[i].call = mixture[i].call;
+        if ( ops[i].call != PAGING_EVICT && ops[i].call != PAGING_LOAD )
+            ops[i].data = NULL;
+        fake.paging[gfn_of(i)] = fake.set_type[gfn_of(i)] = i % 2 ? EBUSY : 0;
+        multicalls += mixture[i].multicalls;
+        others += mixture[i].others;
+    }
+    fake.set_type[gfn_of(5)] = EAGAIN;
+    assert_int_equal(hv->ops->submit(hv, ops, COUNT), 0);
+    assert_int_equal(fake.multicalls, multicalls);
+    assert_int_equal(fake.hypercalls, multicalls + others);
+    for ( unsigned int i = 0; i < COUNT; i++ )
+        assert_int_equal(ops[i].status, i == 5 ? 0 : i == 6 || i == 7 ? -ENOSYS : i % 2 ? -EBUSY : 0);
+
+    /* What comes before an error keeps its status. */
+    prepare(PAGING_EVICT, 4);
+    ops[0].call = ops[3].call = PAGING_NOMINATE;
+    ops[0].data = ops[3].data = NULL;
+    fake.map_fails = ENOMEM;
+    fake.paging[gfn_of(0)] = EBUSY;
+    assert_int_equal(hv->ops->submit(hv, ops, 4), -ENOMEM);
+    assert_int_equal(ops[0].status, -EBUSY);
+    for ( unsigned int i = 1; i < 4; i++ )
+        assert_int_equal(ops[i].status, -ENOMEM);
+}
+
 /* Broken contracts are refused before anything is sent. */
 static void test_refused_batches(void **unused)
 {
@@ -236,7 +283,7 @@ static void test_refused_batches(void **unused)
         case 0: ops[1].pad = 1; break;
         case 1: ops[1].pad2 = 1; break;
         case 2: ops[1].call = PAGING_NOMINATE; break;
-        case 3: ops[2].domid++; break;
+        case 3: ops[2].sharing.client_gfn = 1; break;
         case 4: ops[0].call = ops[1].call = ops[2].call = HYPERVISOR_CALL(2, 9); break;
         case 5: ops[2].data = NULL; break;
         case 6: ops[2].data = (char *)ops[2].data + 8; break;
@@ -287,6 +334,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nothing_carried_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_load_without_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_release, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_mixtures, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused_batches, setup, teardown),
         cmocka_unit_test_setup_teardown(test_buffers_are_zeroed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_locked_memory_is_resident, setup, teardown),
