@@ -43,6 +43,14 @@ static const struct class {
         .answered = memevent_paging_answered,
     },
 #endif
+#ifdef CONFIG_MEM_SHARING
+    [XEN_MEMEVENT_CLASS_OOM] = {
+        .request_size = sizeof(struct xen_memevent_request),
+        .response_size = sizeof(struct xen_memevent_response),
+        .allowed = memevent_oom_allowed,
+        .answered = memevent_oom_answered,
+    },
+#endif
 };
 
 static const struct class *class_of(unsigned int class)
@@ -160,7 +168,7 @@ static void take_responses(struct domain *d, unsigned int nr_class, struct memev
 }
 
 /* The consumer has notified: answers wait, or it has made room for requests. */
-static void cf_check kicked(struct vcpu *v, unsigned int port)
+void cf_check memevent_kicked(struct vcpu *v, unsigned int port)
 {
     struct domain *d = v->domain;
     unsigned int nr_class;
@@ -251,7 +259,11 @@ static int alloc_pages(struct domain *d, struct memevent_channel *channel)
 
 unsigned int memevent_resource_frames(const struct domain *d, unsigned int class)
 {
-    const struct memevent_channel *channel = memevent_channel_of(d, class);
+    const struct memevent_channel *channel;
+
+    if ( d == dom_xen )
+        return memevent_host_frames(class);
+    channel = memevent_channel_of(d, class);
 
     return channel ? channel->nr_pages : 0;
 }
@@ -262,6 +274,9 @@ int memevent_acquire_resource(struct domain *d, unsigned int class, unsigned int
     struct memevent_channel *channel;
     unsigned int i;
     int rc = -ENOENT;
+
+    if ( d == dom_xen )
+        return memevent_host_acquire(class, frame, nr_frames, mfn_list);
 
     /* The caller maps what it is told after this: a page that is freed meanwhile cannot be mapped. */
     spin_lock(&attach_lock);
@@ -328,15 +343,15 @@ static void end(struct domain *d, unsigned int nr_class, struct memevent_channel
     free_pages(channel);
 }
 
-static bool has_consumer(struct domain *d, const struct memevent_channel *channel)
+bool memevent_port_is_bound(struct domain *d, int port)
 {
     struct evtchn *chn;
     bool bound;
 
-    if ( !channel->port )
+    if ( !port )
         return false;
 
-    chn = evtchn_from_port(d, channel->port);
+    chn = evtchn_from_port(d, port);
     evtchn_read_lock(chn);
     bound = chn->state == ECS_INTERDOMAIN;
     evtchn_read_unlock(chn);
@@ -383,11 +398,11 @@ static int attach(struct domain *d, const struct class *class, struct xen_memeve
     if ( !md )
         return -ENOMEM;
     channel = &md->channels[attach->channel_class];
-    if ( channel->live && has_consumer(d, channel) )
+    if ( channel->live && memevent_port_is_bound(d, channel->port) )
         return -EBUSY;
 
     /* The consumer may be another domain than last time: a port of its own for each. */
-    port = rc = alloc_unbound_xen_event_channel(d, 0, current->domain->domain_id, kicked);
+    port = rc = alloc_unbound_xen_event_channel(d, 0, current->domain->domain_id, memevent_kicked);
     if ( rc < 0 )
         return rc;
 

@@ -41,6 +41,11 @@ static const struct call {
     { XEN_MEMEVENT_PAGING_RELEASE, true },
     { XEN_MEMEVENT_PAGING_QUERY, true },
 #endif
+#ifdef CONFIG_MEM_SHARING
+    { XEN_MEMEVENT_SHARING_NOMINATE, true },
+    { XEN_MEMEVENT_SHARING_MERGE, true },
+    { XEN_MEMEVENT_SHARING_UNSHARE, true },
+#endif
 };
 
 static const struct call *find_call(uint32_t tuple)
@@ -137,6 +142,10 @@ static int carry_out(struct target *target, struct xen_memevent_operation *opera
     case XEN_MEMEVENT_FAMILY_PAGING:
         return xsm_mem_paging(XSM_DM_PRIV, target->d) ?: memevent_paging_operation(target->d, operation);
 #endif
+#ifdef CONFIG_MEM_SHARING
+    case XEN_MEMEVENT_FAMILY_SHARING:
+        return xsm_mem_sharing(XSM_DM_PRIV, target->d) ?: memevent_sharing_operation(target->d, operation);
+#endif
     default:
         return -ENOSYS;
     }
@@ -198,10 +207,15 @@ static long batch(uint32_t tuple, XEN_GUEST_HANDLE_PARAM(xen_memevent_batch_t) a
     return rc;
 }
 
-/* Calls of the CHANNEL family: the domain that they name. */
+/* Calls of the CHANNEL family: the domain that they name, dom_xen for the host. */
 static int lock_domain(uint16_t domid, unsigned int class, unsigned int call, struct domain **d)
 {
-    int rc = lock_live_domain(domid, d);
+    int rc = 0;
+
+    if ( domid == XEN_MEMEVENT_HOST )
+        *d = rcu_lock_domain(dom_xen);
+    else
+        rc = lock_live_domain(domid, d);
 
     if ( rc )
         return rc;
@@ -227,7 +241,7 @@ static int attach(XEN_GUEST_HANDLE_PARAM(xen_memevent_attach_t) arg)
     rc = lock_domain(attach.domid, attach.channel_class, XEN_VM_EVENT_ENABLE, &d);
     if ( rc )
         return rc;
-    rc = memevent_attach(d, &attach);
+    rc = d == dom_xen ? memevent_host_attach(&attach) : memevent_attach(d, &attach);
     rcu_unlock_domain(d);
 
     /* If this fails nobody knows the port: it is unbound, so the next to attach is not kept out. */
@@ -248,7 +262,8 @@ static int detach(XEN_GUEST_HANDLE_PARAM(xen_memevent_detach_t) arg)
     rc = lock_domain(detach.domid, detach.channel_class, XEN_VM_EVENT_DISABLE, &d);
     if ( rc )
         return rc;
-    rc = memevent_detach(d, detach.channel_class);
+    rc = d == dom_xen ? memevent_host_detach(detach.channel_class)
+                      : memevent_detach(d, detach.channel_class);
     rcu_unlock_domain(d);
 
     return rc;
@@ -268,7 +283,7 @@ static int get_info(XEN_GUEST_HANDLE_PARAM(xen_memevent_info_t) arg)
     rc = lock_domain(info.domid, info.channel_class, XEN_VM_EVENT_GET_VERSION, &d);
     if ( rc )
         return rc;
-    rc = memevent_get_info(d, &info);
+    rc = d == dom_xen ? memevent_host_get_info(&info) : memevent_get_info(d, &info);
     rcu_unlock_domain(d);
 
     return rc ?: __copy_to_guest(arg, &info, 1) ? -EFAULT : 0;

@@ -50,6 +50,30 @@ static inline void memevent_destroy(struct domain *d) {}
 
 #endif /* CONFIG_MEMEVENT */
 
+#if defined(CONFIG_MEMEVENT) && defined(CONFIG_MEM_SHARING)
+
+/*
+ * A page of the domain could not be unshared for want of memory.  0: the consumer knows, or will, and current is paused if it
+ * is the domain's.  -ENOENT: the domain has no OOM channel, and nothing was done.
+ */
+int memevent_oom(struct domain *d, gfn_t gfn);
+
+/* A sharing handle, or one frame of it, is no longer valid.  Any lock may be held; neither sleeps nor loops. */
+void memevent_handle_gone(uint64_t handle, enum xen_memevent_reason reason);
+void memevent_gfn_gone(const struct domain *d, gfn_t gfn, enum xen_memevent_reason reason);
+
+#else
+
+static inline int memevent_oom(struct domain *d, gfn_t gfn)
+{
+    return -ENOENT;
+}
+
+static inline void memevent_handle_gone(uint64_t handle, enum xen_memevent_reason reason) {}
+static inline void memevent_gfn_gone(const struct domain *d, gfn_t gfn, enum xen_memevent_reason reason) {}
+
+#endif
+
 #if defined(CONFIG_MEMEVENT) && defined(CONFIG_MEM_PAGING)
 
 /*
