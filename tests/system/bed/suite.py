@@ -13,6 +13,8 @@ from . import cache, failure, progress
 
 CONFIGURE = ("--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var")
 TINY = "tests/guest/guest.elf"      # our own guest, below the build directory
+PROGRAMS = "tests/system/programs"  # what system tests run in dom0; there too
+IN_DOM0 = "usr/lib/xenhost/programs"
 
 
 def build(top, builddir=None, jobs=2):
@@ -33,7 +35,11 @@ def build(top, builddir=None, jobs=2):
             shutil.rmtree(install, ignore_errors=True)
             progress.run(["make", "-C", work, "install", "DESTDIR=" + install],
                          "installing the suite", log)
-        os.makedirs(install, exist_ok=True)
+        os.makedirs(os.path.join(install, IN_DOM0))
+        for name in sorted(os.listdir(os.path.join(work, PROGRAMS))):
+            program = os.path.join(work, PROGRAMS, name)
+            if os.path.isfile(program) and os.access(program, os.X_OK):
+                shutil.copy(program, os.path.join(install, IN_DOM0, name))
     tiny = os.path.join(work, TINY)
     return install, tiny if os.path.exists(tiny) else None
 
