@@ -107,10 +107,12 @@ struct memevent_operation {
  * Carries out count operations in order, each with its own status; any number, any mixture.  If all of them are
  * annotated MEMEVENT_MAY_QUEUE they may wait: their status is -EINPROGRESS then, and they, and their data, must stay
  * where they are until it is not.  Otherwise all are carried out on return, and those that waited in this thread
- * before them. 0, or -errno when the hypervisor was not reached; then that is the status of what was not carried out.
- * -EINVAL: an operation's fields contradict each other; none was taken, and the flush of others did not happen.
+ * before them.
+ * 0, whatever their status; or the first error for which the hypervisor was not reached, which is the status of what
+ * was not carried out then. -EINVAL: the same is the status of operations whose fields contradict each other; the
+ * others were carried out.
  *
- * From any thread; what waits belongs to the thread, and to one host: with another's operations it is sent first.
+ * From any thread; what waits belongs to the thread, and to one host: for another's operations it is sent first.
  */
 int memevent_submit(struct hypervisor *host, struct memevent_operation *operations, unsigned int count);
 

@@ -122,9 +122,9 @@ static int ring_take_records(struct transport *transport, struct memevent_record
             return taken || *lost ? (int)taken : rc;
         }
         taken += rc;
+        lossy->next = lossy->next + 1 < lossy->count ? lossy->next + 1 : 0;
         if ( taken == max )
             break;
-        lossy->next = lossy->next + 1 < lossy->count ? lossy->next + 1 : 0;
     }
 
     return (int)taken;

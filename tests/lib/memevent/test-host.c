@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include <memevent/memevent.h>
+#include <memevent/operations.h>
 
 static void test_unknown_hosts_are_refused(void **state)
 {
@@ -57,7 +58,12 @@ static void test_every_call_is_exported(void **state)
         (void (*)(void))memevent_arm, (void (*)(void))memevent_peek,
         (void (*)(void))memevent_answer, (void (*)(void))memevent_flush,
         (void (*)(void))memevent_get_statistics, (void (*)(void))memevent_get_transport,
-        (void (*)(void))memevent_can_reattach,
+        (void (*)(void))memevent_can_reattach, (void (*)(void))memevent_attach_with,
+        (void (*)(void))memevent_leave, (void (*)(void))memevent_take_records,
+        (void (*)(void))memevent_reports_touches, (void (*)(void))memevent_get_redelivered,
+        (void (*)(void))memevent_get_channel_info, (void (*)(void))memevent_submit,
+        (void (*)(void))memevent_flush_operations, (void (*)(void))memevent_alloc_buffer,
+        (void (*)(void))memevent_free_buffer,
     };
     unsigned int i;
 
