@@ -31,9 +31,14 @@ static void __init __maybe_unused layout_assertions(void)
 static const struct class {
     uint16_t request_size;
     uint16_t response_size;
-    uint32_t actions;
+    uint32_t flags;                 /* that a consumer may ask for */
+    uint32_t actions;               /* that an answer may name */
     int  (*allowed)(const struct domain *d);
-    void (*answered)(struct domain *d, const struct xen_memevent_request *request);
+    void (*answered)(struct domain *d, const struct xen_memevent_request *request,
+                     const struct xen_memevent_response *response);
+    /* Around the channel's life; may be absent. */
+    int  (*begin)(struct domain *d);
+    void (*finish)(struct domain *d);
 } classes[XEN_MEMEVENT_CLASSES] = {
 #ifdef CONFIG_MEM_PAGING
     [XEN_MEMEVENT_CLASS_PAGING] = {
@@ -41,6 +46,18 @@ static const struct class {
         .response_size = sizeof(struct xen_memevent_response),
         .allowed = memevent_paging_allowed,
         .answered = memevent_paging_answered,
+    },
+#endif
+#ifdef CONFIG_MEM_ACCESS
+    [XEN_MEMEVENT_CLASS_ACCESS] = {
+        .request_size = sizeof(struct xen_memevent_access_request),
+        .response_size = sizeof(struct xen_memevent_access_response),
+        .flags = XEN_MEMEVENT_FULL_REGISTERS,
+        .actions = XEN_MEMEVENT_ACTION_EMULATE | XEN_MEMEVENT_ACTION_SKIP_WRITE | XEN_MEMEVENT_ACTION_DENY,
+        .allowed = memevent_access_allowed,
+        .answered = memevent_access_answered,
+        .begin = memevent_access_begin,
+        .finish = memevent_access_finish,
     },
 #endif
 #ifdef CONFIG_MEM_SHARING
@@ -145,7 +162,7 @@ static void act(struct domain *d, const struct class *class, const struct memeve
 {
     const struct xen_memevent_request *request = (const void *)answer->request;
 
-    class->answered(d, request);
+    class->answered(d, request, (const void *)answer->response);
     if ( request->flags & XEN_MEMEVENT_VCPU_PAUSED )
         vcpu_unpause(d->vcpu[request->vcpu]);
 }
@@ -299,16 +316,26 @@ int memevent_acquire_resource(struct domain *d, unsigned int class, unsigned int
 
 /* ---- Life ---- */
 
-static int create(struct domain *d, unsigned int nr_class, struct memevent_channel *channel)
+static int create(struct domain *d, const struct class *class, uint32_t flags,
+                  struct memevent_channel *channel)
 {
-    const struct class *class = &classes[nr_class];
     int rc;
 
-    memevent_reliable_layout(&channel->core, d->max_vcpus, class->request_size, class->response_size);
+    memevent_reliable_layout(&channel->core, d->max_vcpus,
+                             flags & XEN_MEMEVENT_FULL_REGISTERS ? XEN_MEMEVENT_FULL_SIZE
+                                                                 : class->request_size,
+                             class->response_size);
     rc = alloc_pages(d, channel);
     if ( rc )
         return rc;
+    rc = class->begin ? class->begin(d) : 0;
+    if ( rc )
+    {
+        free_pages(channel);
+        return rc;
+    }
     memevent_reliable_init(&channel->core);
+    channel->flags = flags;
 
     spin_lock(&channel->lock);
     write_atomic(&channel->live, true);
@@ -340,6 +367,8 @@ static void end(struct domain *d, unsigned int nr_class, struct memevent_channel
             act(d, &classes[nr_class], &answer);
     } while ( left );
 
+    if ( classes[nr_class].finish )
+        classes[nr_class].finish(d);
     free_pages(channel);
 }
 
@@ -400,6 +429,8 @@ static int attach(struct domain *d, const struct class *class, struct xen_memeve
     channel = &md->channels[attach->channel_class];
     if ( channel->live && memevent_port_is_bound(d, channel->port) )
         return -EBUSY;
+    if ( channel->live && channel->flags != attach->flags )
+        return -EINVAL;
 
     /* The consumer may be another domain than last time: a port of its own for each. */
     port = rc = alloc_unbound_xen_event_channel(d, 0, current->domain->domain_id, memevent_kicked);
@@ -408,7 +439,7 @@ static int attach(struct domain *d, const struct class *class, struct xen_memeve
 
     if ( !channel->live )
     {
-        rc = create(d, attach->channel_class, channel);
+        rc = create(d, class, attach->flags, channel);
         if ( rc )
         {
             free_xen_event_channel(d, port);
@@ -456,7 +487,7 @@ int memevent_attach(struct domain *d, struct xen_memevent_attach *request)
 
     if ( !class )
         return -ENOSYS;
-    if ( request->flags || request->batch || request->deadline )
+    if ( (request->flags & ~class->flags) || request->batch || request->deadline )
         return -EINVAL;
     if ( d == current->domain )
         return -EINVAL;
@@ -473,6 +504,8 @@ int memevent_detach(struct domain *d, unsigned int class)
     struct memevent_channel *channel;
     int rc = -ENOENT;
 
+    /* No vCPU is in the middle of an event, or of acting on an answer. */
+    domain_pause(d);
     spin_lock(&attach_lock);
     channel = memevent_channel_of(d, class);
     if ( channel )
@@ -497,6 +530,7 @@ int memevent_detach(struct domain *d, unsigned int class)
             end(d, class, channel);
     }
     spin_unlock(&attach_lock);
+    domain_unpause(d);
 
     return rc;
 }

@@ -41,6 +41,9 @@ static const struct call {
     { XEN_MEMEVENT_PAGING_RELEASE, true },
     { XEN_MEMEVENT_PAGING_QUERY, true },
 #endif
+#ifdef CONFIG_MEM_ACCESS
+    { XEN_MEMEVENT_ACCESS_SET, true },
+#endif
 #ifdef CONFIG_MEM_SHARING
     { XEN_MEMEVENT_SHARING_NOMINATE, true },
     { XEN_MEMEVENT_SHARING_MERGE, true },
@@ -142,6 +145,10 @@ static int carry_out(struct target *target, struct xen_memevent_operation *opera
     case XEN_MEMEVENT_FAMILY_PAGING:
         return xsm_mem_paging(XSM_DM_PRIV, target->d) ?: memevent_paging_operation(target->d, operation);
 #endif
+#ifdef CONFIG_MEM_ACCESS
+    case XEN_MEMEVENT_FAMILY_ACCESS:
+        return xsm_mem_access(XSM_DM_PRIV, target->d) ?: memevent_access_operation(target->d, operation);
+#endif
 #ifdef CONFIG_MEM_SHARING
     case XEN_MEMEVENT_FAMILY_SHARING:
         return xsm_mem_sharing(XSM_DM_PRIV, target->d) ?: memevent_sharing_operation(target->d, operation);
@@ -151,10 +158,16 @@ static int carry_out(struct target *target, struct xen_memevent_operation *opera
     }
 }
 
-static int operate(uint32_t tuple, XEN_GUEST_HANDLE_PARAM(xen_memevent_operation_t) arg)
+static long again(uint32_t tuple, XEN_GUEST_HANDLE_PARAM(void) arg)
+{
+    return hypercall_create_continuation(__HYPERVISOR_memevent_op, "ih", tuple, arg);
+}
+
+static long operate(uint32_t tuple, XEN_GUEST_HANDLE_PARAM(xen_memevent_operation_t) arg)
 {
     struct xen_memevent_operation operation;
     struct target target = {};
+    long rc;
 
     if ( copy_from_guest(&operation, arg, 1) )
         return -EFAULT;
@@ -164,7 +177,13 @@ static int operate(uint32_t tuple, XEN_GUEST_HANDLE_PARAM(xen_memevent_operation
     operation.status = carry_out(&target, &operation);
     release_target(&target);
 
-    return __copy_to_guest(arg, &operation, 1) ? -EFAULT : operation.status;
+    rc = operation.status;
+    if ( rc == -ERESTART )
+        operation.status = 0;
+    if ( __copy_to_guest(arg, &operation, 1) )
+        return -EFAULT;
+
+    return rc == -ERESTART ? again(tuple, guest_handle_cast(arg, void)) : rc;
 }
 
 static long batch(uint32_t tuple, XEN_GUEST_HANDLE_PARAM(xen_memevent_batch_t) arg)
@@ -173,6 +192,7 @@ static long batch(uint32_t tuple, XEN_GUEST_HANDLE_PARAM(xen_memevent_batch_t) a
     struct xen_memevent_operation operation;
     struct xen_memevent_batch batch;
     struct target target = {};
+    bool unfinished;
     long rc = 0;
 
     if ( copy_from_guest(&batch, arg, 1) )
@@ -187,11 +207,15 @@ static long batch(uint32_t tuple, XEN_GUEST_HANDLE_PARAM(xen_memevent_batch_t) a
         if ( copy_from_guest_offset(&operation, operations, batch.done, 1) )
             break;
         operation.status = carry_out(&target, &operation);
+        unfinished = operation.status == -ERESTART;
+        if ( unfinished )
+            operation.status = 0;
         if ( copy_to_guest_offset(operations, batch.done, &operation, 1) )
             break;
         rc = 0;
-        batch.done++;
-        if ( batch.done < batch.count && hypercall_preempt_check() )
+        if ( !unfinished )
+            batch.done++;
+        if ( unfinished || (batch.done < batch.count && hypercall_preempt_check()) )
         {
             rc = -ERESTART;
             break;
@@ -201,10 +225,8 @@ static long batch(uint32_t tuple, XEN_GUEST_HANDLE_PARAM(xen_memevent_batch_t) a
 
     if ( __copy_to_guest(arg, &batch, 1) )
         return -EFAULT;
-    if ( rc == -ERESTART )
-        rc = hypercall_create_continuation(__HYPERVISOR_memevent_op, "ih", tuple, arg);
 
-    return rc;
+    return rc == -ERESTART ? again(tuple, guest_handle_cast(arg, void)) : rc;
 }
 
 /* Calls of the CHANNEL family: the domain that they name, dom_xen for the host. */
@@ -292,6 +314,7 @@ static int get_info(XEN_GUEST_HANDLE_PARAM(xen_memevent_info_t) arg)
 long do_memevent_op(uint32_t call, XEN_GUEST_HANDLE_PARAM(void) arg)
 {
     const struct call *known;
+    int rc;
 
     if ( call & XEN_MEMEVENT_RESERVED_MASK )
         return -EINVAL;
@@ -308,9 +331,14 @@ long do_memevent_op(uint32_t call, XEN_GUEST_HANDLE_PARAM(void) arg)
     case XEN_MEMEVENT_BATCH:
         return batch(call, guest_handle_cast(arg, xen_memevent_batch_t));
     case XEN_MEMEVENT_ATTACH:
-        return attach(guest_handle_cast(arg, xen_memevent_attach_t));
     case XEN_MEMEVENT_DETACH:
-        return detach(guest_handle_cast(arg, xen_memevent_detach_t));
+        /* Upstream's rings come and go under this lock, and a domain's vm_event state with both. */
+        if ( !domctl_lock_acquire() )
+            return again(call, arg);
+        rc = known->tuple == XEN_MEMEVENT_ATTACH ? attach(guest_handle_cast(arg, xen_memevent_attach_t))
+                                                 : detach(guest_handle_cast(arg, xen_memevent_detach_t));
+        domctl_lock_release();
+        return rc;
     case XEN_MEMEVENT_INFO:
         return get_info(guest_handle_cast(arg, xen_memevent_info_t));
     default:

@@ -17,6 +17,11 @@
 /* The end of a list of entries. */
 #define NO_ENTRY (~(uint32_t)0)
 
+static uint32_t round_up_to_page(uint32_t octets)
+{
+    return (octets + PAGE_OCTETS - 1) & ~(PAGE_OCTETS - 1);
+}
+
 static struct xen_memevent_reliable *control(const struct memevent_reliable *channel)
 {
     return channel->shared;
@@ -59,8 +64,8 @@ void memevent_reliable_layout(struct memevent_reliable *channel, uint32_t vcpus,
     channel->response_size = response_size;
     channel->response_offset = sizeof(struct xen_memevent_reliable);
     end = channel->response_offset + slots * response_size;
-    channel->request_offset = (end + PAGE_OCTETS - 1) & ~(PAGE_OCTETS - 1);
-    channel->size = channel->request_offset + slots * request_size;
+    channel->request_offset = round_up_to_page(end);
+    channel->size = channel->request_offset + round_up_to_page(slots * request_size);
 }
 
 static void give_to_anybody(struct memevent_reliable *channel, uint32_t index)

@@ -154,7 +154,7 @@ struct xen_memevent_batch {
  *       16       8   gfn           in
  *       24       4   count         in   frames
  *       28       4   access        in   XENMEM_access_*
- *       32       4   done          out  frames that were set
+ *       32       4   done          in   0;  out  frames that were set
  *       36      28   pad
  */
 struct xen_memevent_operation {
@@ -243,7 +243,7 @@ enum xen_memevent_class {
  *       60       4   pad0
  *       64      16   pad1
  *
- * The first consumer creates the channel.  When a consumer's end of the event channel is closed (it
+ * The first consumer creates the channel, and its flags stay.  When a consumer's end of the event channel is closed (it
  * detaches, or dies), the channel lives on and another can attach.
  *
  * -EBUSY: it has a consumer, or the domain has one on upstream's own ring.  -ESRCH, -EPERM, -EINVAL.
@@ -420,7 +420,7 @@ struct xen_memevent_response {
 };
 
 /*
- * struct xen_memevent_access_request, 256 octets.  With XEN_MEMEVENT_FULL_REGISTERS each slot has 512 octets,
+ * struct xen_memevent_access_request, 256 octets.  With XEN_MEMEVENT_FULL_REGISTERS each slot has 640 octets,
  * and upstream's struct vm_event_regs_x86 lies at 256.
  *
  *        0      64   request       kind is VM_EVENT_REASON_*
@@ -444,7 +444,7 @@ struct xen_memevent_access_request {
     uint64_t rip;
     uint64_t cr3;
 };
-#define XEN_MEMEVENT_FULL_SIZE          512
+#define XEN_MEMEVENT_FULL_SIZE          640
 #define XEN_MEMEVENT_REGISTERS_OFFSET   256
 
 /*

@@ -21,6 +21,7 @@ struct memevent_channel {
     bool live;                      /* lock, to write; read without */
     int port;                       /* lock; the domain's end, or 0 */
     struct memevent_reliable core;  /* lock */
+    uint32_t flags;                 /* of its first attachment */
     struct page_info **pages;
     unsigned int nr_pages;
 };
@@ -69,14 +70,26 @@ void cf_check memevent_kicked(struct vcpu *v, unsigned int port);
 /* What a class asks of a domain, its answers' meaning, its operations.  Each is in the file of its family. */
 #ifdef CONFIG_MEM_PAGING
 int cf_check memevent_paging_allowed(const struct domain *d);
-void cf_check memevent_paging_answered(struct domain *d, const struct xen_memevent_request *request);
+void cf_check memevent_paging_answered(struct domain *d, const struct xen_memevent_request *request,
+                                       const struct xen_memevent_response *response);
 int memevent_paging_operation(struct domain *d, struct xen_memevent_operation *operation);
 #endif
 
 #ifdef CONFIG_MEM_SHARING
 int cf_check memevent_oom_allowed(const struct domain *d);
-void cf_check memevent_oom_answered(struct domain *d, const struct xen_memevent_request *request);
+void cf_check memevent_oom_answered(struct domain *d, const struct xen_memevent_request *request,
+                                    const struct xen_memevent_response *response);
 int memevent_sharing_operation(struct domain *d, struct xen_memevent_operation *operation);
+#endif
+
+#ifdef CONFIG_MEM_ACCESS
+int cf_check memevent_access_allowed(const struct domain *d);
+int cf_check memevent_access_begin(struct domain *d);
+void cf_check memevent_access_finish(struct domain *d);
+void cf_check memevent_access_answered(struct domain *d, const struct xen_memevent_request *request,
+                                       const struct xen_memevent_response *response);
+/* As the others; -ERESTART: it is not done yet, and goes on where it was if it is called again. */
+int memevent_access_operation(struct domain *d, struct xen_memevent_operation *operation);
 #endif
 
 #endif /* XEN_MEMEVENT_PRIVATE_H */

@@ -78,7 +78,7 @@ struct memevent_answer {
 };
 
 /*
- * Fills in the geometry for so many vCPUs.  Sizes of a request and a response are powers of two.
+ * Fills in the geometry for so many vCPUs.  Sizes of a request and a response are multiples of 16.
  * The caller then provides shared (zeroed), entries and requests, and calls reliable_init().
  */
 void memevent_reliable_layout(struct memevent_reliable *channel, uint32_t vcpus,

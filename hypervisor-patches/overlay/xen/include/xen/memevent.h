@@ -12,6 +12,7 @@
 
 struct domain;
 struct vcpu;
+struct vm_event_st;
 
 #ifdef CONFIG_MEMEVENT
 
@@ -49,6 +50,23 @@ static inline void memevent_cleanup(struct domain *d) {}
 static inline void memevent_destroy(struct domain *d) {}
 
 #endif /* CONFIG_MEMEVENT */
+
+#if defined(CONFIG_MEMEVENT) && defined(CONFIG_MEM_ACCESS)
+
+/*
+ * A monitor event of current, in place of upstream's ring.  1: it waits for the answer; 0: it goes on; -ENOENT: its domain has
+ * no ACCESS channel, and nothing was done; -EBUSY: the event is lost, for want of any entry.
+ */
+int memevent_access_send(struct vcpu *v, bool sync, struct vm_event_st *request);
+
+#else
+
+static inline int memevent_access_send(struct vcpu *v, bool sync, struct vm_event_st *request)
+{
+    return -ENOENT;
+}
+
+#endif
 
 #if defined(CONFIG_MEMEVENT) && defined(CONFIG_MEM_SHARING)
 

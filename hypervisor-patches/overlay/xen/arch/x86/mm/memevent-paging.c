@@ -127,7 +127,8 @@ bool memevent_paging_drop(struct domain *d, gfn_t gfn, bool was_out)
     return true;
 }
 
-void cf_check memevent_paging_answered(struct domain *d, const struct xen_memevent_request *request)
+void cf_check memevent_paging_answered(struct domain *d, const struct xen_memevent_request *request,
+                                       const struct xen_memevent_response *response)
 {
     struct p2m_domain *p2m = p2m_get_hostp2m(d);
     gfn_t gfn = _gfn(request->gfn);

@@ -20,7 +20,8 @@ int cf_check memevent_oom_allowed(const struct domain *d)
     return is_hvm_domain(d) ? 0 : -ENODEV;
 }
 
-void cf_check memevent_oom_answered(struct domain *d, const struct xen_memevent_request *request)
+void cf_check memevent_oom_answered(struct domain *d, const struct xen_memevent_request *request,
+                                    const struct xen_memevent_response *response)
 {
     /* Whoever waited tries again, and comes back if there still is no page. */
 }
