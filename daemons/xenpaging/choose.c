@@ -208,6 +208,14 @@ static void settle_sample(struct choose *c, bool cold)
     c->settled++;
 }
 
+void choose_released(struct choose *c, uint64_t gfn, uint32_t now)
+{
+    struct page *page = pages_find(c->pages, gfn);
+
+    if ( page && page->state == PAGE_NOMINATED )
+        pages_set(c->pages, page, PAGE_RESIDENT, now);
+}
+
 void choose_touched(struct choose *c, uint64_t gfn, uint32_t now)
 {
     struct page *page = pages_make(c->pages, gfn);
@@ -288,6 +296,23 @@ static bool is_settled(const struct choose *c, const struct nominated *sample)
         if ( c->samples[(c->sample_head + i) % SAMPLES_MAX].gfn == sample->gfn )
             return true;
     return false;
+}
+
+unsigned int choose_due(const struct choose *c, uint64_t *gfns, unsigned int max, uint32_t now)
+{
+    unsigned int found = 0;
+
+    for ( uint32_t i = 0; i < c->sample_count && found < max; i++ )
+    {
+        const struct nominated *sample = &c->samples[(c->sample_head + i) % SAMPLES_MAX];
+        const struct page *page = pages_find(c->pages, sample->gfn);
+
+        if ( now - sample->since < CHOOSE_SAMPLE_MS )
+            break;
+        if ( page && page->state == PAGE_NOMINATED && (page->flags & PAGE_SAMPLED) )
+            gfns[found++] = sample->gfn;
+    }
+    return found;
 }
 
 void choose_tick(struct choose *c, uint32_t now)

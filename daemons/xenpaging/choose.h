@@ -4,7 +4,7 @@
  *
  * The hand passes over the frames; a page that was found in use keeps a heat that each pass takes one
  * from, and a cold one is nominated.  A nominated page is still there, but its first touch comes back
- * as an event, so it need not be guessed whether it is in use.  Nominated pages wait in order; one that
+ * as an event, or takes the nomination away: it need not be guessed whether it is in use.  Nominated pages wait in order; one that
  * nobody touched for the grace time may be evicted.  Calls no hypervisor: pagers ask here and tell here.
  */
 #ifndef XENPAGING_CHOOSE_H
@@ -60,7 +60,10 @@ void choose_nominated(struct choose *c, uint64_t gfn, uint8_t flags, uint32_t no
 /* A nomination, or an eviction, was refused.  True: the frame was refused so often that it should be asked about. */
 bool choose_refused(struct choose *c, uint64_t gfn, uint32_t now);
 
-/* The guest used the page: it came back, or was loaded on demand. */
+/* The nomination was taken back, for our own reasons: says nothing of how the guest uses the page. */
+void choose_released(struct choose *c, uint64_t gfn, uint32_t now);
+
+/* The guest used the page: it came back, was found not nominated any more, or was loaded on demand. */
 void choose_touched(struct choose *c, uint64_t gfn, uint32_t now);
 
 /*
@@ -73,6 +76,9 @@ void choose_evicted(struct choose *c, uint64_t gfn, uint32_t now);
 
 /* Pages were needed and none had its grace: accept younger ones; or: there are plenty again. */
 void choose_set_pressed(struct choose *c, bool pressed);
+
+/* Up to max samples that choose_tick() is about to settle as cold: where no event tells of a touch, ask first. */
+unsigned int choose_due(const struct choose *c, uint64_t *gfns, unsigned int max, uint32_t now);
 
 /* Once a second: settles the samples. */
 void choose_tick(struct choose *c, uint32_t now);

@@ -63,6 +63,7 @@ int paged_open(struct pager *p, uint16_t domid, struct paged **out, const char *
         rc = loop_watch(p->loop, memevent_fd(d->channel), on_readable, d, &d->readable);
     if ( rc )
         goto fail;
+    d->reports_touches = memevent_reports_touches(d->channel);
 
     *out = d;
     return 0;
@@ -109,7 +110,8 @@ bool paged_leave(struct paged *d)
 
 uint64_t paged_left(const struct paged *d)
 {
-    uint64_t left = store_count(d->store) + pages_count(d->pages, PAGE_NOMINATED) + d->waiting_count;
+    uint64_t left = store_count(d->store) + pages_count(d->pages, PAGE_NOMINATED) + d->waiting_count +
+                    (d->rescan_id != 0);
 
     /* Bytes that the store would not keep are nowhere but in these. */
     for ( const struct load *load = d->stuck; load; load = load->next )

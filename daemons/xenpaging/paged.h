@@ -39,7 +39,7 @@
  */
 #define FRAMES_UNSOUGHT   64U
 
-/* Requests a channel can have outstanding: a stock ring has 8, a channel page of 64-byte slots 64. */
+/* Requests that wait for pages at a time: a stock ring has 8.  More stay on the channel until some are answered. */
 #define WAITING_MAX       64U
 
 /* Rounds in a row in which a channel must be found empty before it is closed. */
@@ -94,6 +94,10 @@ struct paged {
     struct event *readable;
     bool armed;
     bool broken;                  /* the ring makes no sense: nothing more can be taken from it */
+    bool reports_touches;         /* memevent_reports_touches(); if not, nominated pages are asked about */
+    uint64_t ask_from;            /* where asking goes on */
+    uint64_t rescan_id;           /* the request to look which pages are out; 0: there is none, */
+    uint64_t rescan_from;         /* and how far that is done */
 
     struct store_domain *store;
     struct pages *pages;
@@ -192,6 +196,8 @@ void pagein_read_done(void *arg, void *cookie, int result);
 void pagein_finish(struct paged *d);
 /* The guest gave the page up, or populated it anew: its stored bytes, and those on their way, are nobody's. */
 void pagein_forget(struct paged *d, uint64_t gfn);
+/* Looks for pages that were given up without an event, if that was asked for; a bounded step.  True: there is more. */
+bool pagein_rescan(struct paged *d);
 /* Tries again what had no memory, no buffer, or no readable bytes. */
 void pagein_retry(struct paged *d);
 /* Starts bringing up to max pages in that nobody waits for.  Returns how many. */

@@ -56,6 +56,9 @@ static void answer_waiting(struct paged *d, uint64_t gfn)
     }
 }
 
+/* Pages asked about in one step of a rescan: one crossing, and those who wait for a page do not notice. */
+#define RESCAN_PAGES      256U
+
 /* Pages that could not be read are left alone for so long. */
 #define UNREADABLE_MS     1000U
 
@@ -170,6 +173,15 @@ static void settle(struct paged *d, uint64_t gfn, struct load *load, int status)
             d->statistics.no_memory++;
             d->pager->memory_short = true;
             d->pager->memory_short_at = d->pager->now;
+            load->next = d->stuck;
+            d->stuck = load;
+            return;
+        }
+        break;
+    case -EFAULT:
+        /* Our own page was being moved: it is tried again like one for which there was no memory. */
+        if ( load )
+        {
             load->next = d->stuck;
             d->stuck = load;
             return;
@@ -297,14 +309,65 @@ void pagein_forget(struct paged *d, uint64_t gfn)
     answer_waiting(d, gfn);
 }
 
-static void take_drop(struct paged *d, const struct memevent_event *event)
+/* Its frame is not out any more. */
+static void give_up(struct paged *d, uint64_t gfn)
 {
-    struct page *page = pages_find(d->pages, event->gfn);
+    struct page *page = pages_find(d->pages, gfn);
 
-    pagein_forget(d, event->gfn);
+    pagein_forget(d, gfn);
     if ( page )
         pages_set(d->pages, page, PAGE_ABSENT, d->pager->now);
+}
+
+/*
+ * What the former pager was told he may have acted on: then the frame was populated anew, and is out again with other
+ * bytes.
+ */
+static bool is_out_again(struct paged *d, uint64_t gfn)
+{
+    struct hypervisor_operation query = { .call = PAGING_QUERY, .domid = d->domid, .gfn = gfn };
+
+    return !d->pager->hv->ops->submit(d->pager->hv, &query, 1) && !query.status;
+}
+
+static void take_drop(struct paged *d, const struct memevent_event *event)
+{
+    if ( !(event->flags & MEMEVENT_FLAG_AGAIN) || !is_out_again(d, event->gfn) )
+        give_up(d, event->gfn);
     memevent_answer(d->channel, event->id);
+}
+
+bool pagein_rescan(struct paged *d)
+{
+    struct hypervisor_operation ops[RESCAN_PAGES];
+    unsigned int count;
+
+    if ( !d->rescan_id )
+        return false;
+    for ( count = 0; count < RESCAN_PAGES && store_next(d->store, &d->rescan_from); count++ )
+        ops[count] = (struct hypervisor_operation){
+            .call = PAGING_QUERY, .domid = d->domid, .gfn = d->rescan_from++,
+        };
+    if ( count )
+    {
+        uint64_t first = ops[0].gfn;
+
+        if ( d->pager->hv->ops->submit(d->pager->hv, ops, count) )
+        {
+            d->rescan_from = first;
+            return false;
+        }
+        for ( unsigned int i = 0; i < count; i++ )
+            if ( ops[i].status == -EAGAIN || ops[i].status == -ENOENT )
+                give_up(d, ops[i].gfn);
+    }
+    if ( count < RESCAN_PAGES )
+    {
+        memevent_answer(d->channel, d->rescan_id);
+        d->rescan_id = 0;
+    }
+    memevent_flush(d->channel);
+    return true;
 }
 
 static void take(struct paged *d, const struct memevent_event *event)
@@ -312,9 +375,20 @@ static void take(struct paged *d, const struct memevent_event *event)
     const struct page *page = pages_find(d->pages, event->gfn);
     bool is_marker = page && (page->flags & PAGE_MARKER);
 
-    if ( event->kind == MEMEVENT_PAGING_DROP )
+    switch ( event->kind )
     {
+    case MEMEVENT_PAGING_POPULATE:
+    case MEMEVENT_PAGING_TOUCHED:
+        break;
+    case MEMEVENT_PAGING_DROP:
         take_drop(d, event);
+        return;
+    case MEMEVENT_PAGING_RESCAN:
+        d->rescan_id = event->id;
+        d->rescan_from = 0;
+        return;
+    default:
+        memevent_answer(d->channel, event->id);
         return;
     }
     d->waiting[d->waiting_count++] = *event;

@@ -47,6 +47,9 @@
  */
 #define RELEASE_PAGES     2U
 
+/* Frames looked at a second for nominated ones, which are asked about. */
+#define ASK_FRAMES        16384U
+
 /* How fresh the hypervisor's count of the domain's pages must be. */
 #define INFO_AGE_MS       20U
 
@@ -90,11 +93,48 @@ static unsigned int nominate(struct paged *d, const uint64_t *gfns, unsigned int
     return accepted;
 }
 
+/* Asks about nominated pages, where no event tells of a touch. */
+static void ask(struct paged *d, const uint64_t *gfns, unsigned int count)
+{
+    struct hypervisor_operation ops[NOMINATE_PAGES];
+    struct pager *p = d->pager;
+
+    for ( unsigned int i = 0; i < count; i++ )
+        ops[i] = (struct hypervisor_operation){ .call = PAGING_QUERY, .domid = d->domid, .gfn = gfns[i] };
+    if ( !count || p->hv->ops->submit(p->hv, ops, count) )
+        return;
+    for ( unsigned int i = 0; i < count; i++ )
+        if ( ops[i].status == -ENOENT )
+            choose_touched(d->choose, gfns[i], p->now);
+}
+
+/* Some of the nominated pages in their turn: those that nobody evicts should not be taken for cold for ever. */
+static void ask_some(struct paged *d)
+{
+    uint64_t gfns[NOMINATE_PAGES];
+    unsigned int count = 0;
+
+    for ( unsigned int looked = 0; looked < ASK_FRAMES && count < NOMINATE_PAGES; looked++, d->ask_from++ )
+    {
+        const struct page *page = pages_next(d->pages, &d->ask_from);
+
+        if ( !page )
+        {
+            d->ask_from = 0;
+            break;
+        }
+        if ( page->state == PAGE_NOMINATED )
+            gfns[count++] = d->ask_from;
+    }
+    ask(d, gfns, count);
+}
+
 void pageout_mark(struct paged *d, uint64_t gfn)
 {
     const struct page *page = pages_find(d->pages, gfn);
 
-    if ( page && page->state == PAGE_RESIDENT )
+    /* A marker that nobody hears of is none. */
+    if ( d->reports_touches && page && page->state == PAGE_RESIDENT )
         nominate(d, &gfn, 1, PAGE_MARKER);
 }
 
@@ -104,6 +144,11 @@ void pageout_sample(struct paged *d)
 
     if ( d->phase == PAGED_RUNNING && !d->failed )
         nominate(d, gfns, choose_samples(d->choose, gfns, SAMPLES_A_SECOND), PAGE_SAMPLED);
+    if ( !d->reports_touches && d->phase != PAGED_GONE )
+    {
+        ask(d, gfns, choose_due(d->choose, gfns, SAMPLES_A_SECOND, d->pager->now));
+        ask_some(d);
+    }
     choose_tick(d->choose, d->pager->now);
 }
 
@@ -174,6 +219,12 @@ static unsigned int evict(struct paged *d, unsigned int max, bool all_ages)
         {
             keep(d, gfns[i], ops[i].data);
             gone++;
+        }
+        else if ( !rc && ops[i].status == -EAGAIN )
+        {
+            /* Its second chance. */
+            store_unreserve(p->store, 1);
+            choose_touched(d->choose, gfns[i], p->now);
         }
         else
         {
@@ -260,6 +311,35 @@ static bool step_in(struct paged *d, uint64_t wanted)
     return pagein_bring(d, wanted < STEP_PAGES_BUSY ? wanted : STEP_PAGES_BUSY) > 0;
 }
 
+/* Gives nominations back, where there is a call for that. */
+static bool release_all(struct paged *d)
+{
+    struct hypervisor_operation ops[NOMINATE_PAGES];
+    struct pager *p = d->pager;
+    unsigned int count = 0;
+
+    for ( ; count < NOMINATE_PAGES; d->release_from++ )
+    {
+        const struct page *page = pages_next(d->pages, &d->release_from);
+
+        if ( !page )
+        {
+            d->release_from = 0;
+            break;
+        }
+        if ( page->state == PAGE_NOMINATED )
+            ops[count++] = (struct hypervisor_operation){
+                .call = PAGING_RELEASE, .domid = d->domid, .gfn = d->release_from,
+            };
+    }
+    if ( !count || p->hv->ops->submit(p->hv, ops, count) )
+        return false;
+    for ( unsigned int i = 0; i < count; i++ )
+        if ( !ops[i].status || ops[i].status == -ENOENT )
+            choose_released(d->choose, ops[i].gfn, p->now);
+    return true;
+}
+
 /*
  * Gives nominations back.  A stock hypervisor has no call for that: what can be evicted is, and comes back in with the
  * rest; what dom0 has mapped cannot be, and is touched on the guest's behalf.
@@ -271,6 +351,8 @@ static bool release_step(struct paged *d)
 
     if ( !pages_count(d->pages, PAGE_NOMINATED) )
         return false;
+    if ( !d->reports_touches )
+        return release_all(d);
     if ( evict(d, STEP_PAGES_BUSY, true) )
         return true;
     for ( unsigned int asked = 0; asked < RELEASE_PAGES; d->release_from++ )
@@ -303,6 +385,8 @@ bool pageout_step(struct paged *d)
 {
     if ( d->phase == PAGED_GONE )
         return false;
+    if ( pagein_rescan(d) )
+        return true;
     if ( d->phase == PAGED_LEAVING )
         return step_in(d, STEP_PAGES_BUSY) || (!store_count(d->store) && release_step(d));
     if ( d->failed )
