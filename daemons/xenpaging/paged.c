@@ -11,6 +11,7 @@
 #include <daemon/log.h>
 
 #include "paged.h"
+#include "resume.h"
 
 /* The fd is only for waking up: events are taken before the loop sleeps. */
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -20,6 +21,24 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     d->armed = false;
+}
+
+/* All but what a later pager, or a later attempt, goes on with. */
+static void free_paged(struct paged *d)
+{
+    pagein_abandon(d);
+    choose_close(d->choose);
+    pages_close(d->pages);
+    free(d);
+}
+
+void paged_abandon(struct paged *d)
+{
+    if ( d->readable )
+        event_free(d->readable);
+    memevent_leave(d->channel);
+    store_domain_leave(d->store);
+    free_paged(d);
 }
 
 int paged_open(struct pager *p, uint16_t domid, struct paged **out, const char **why)
@@ -57,10 +76,13 @@ int paged_open(struct pager *p, uint16_t domid, struct paged **out, const char *
         rc = choose_open(d->pages, &d->choose);
     if ( !rc )
         rc = store_domain_open(p->store, domid, d->uuid, &d->store);
-    if ( !rc )
+    d->resumed = rc == 1;
+    if ( rc >= 0 )
         rc = memevent_attach(p->hv, MEMEVENT_CLASS_PAGING, domid, &d->channel, why);
     if ( !rc )
         rc = loop_watch(p->loop, memevent_fd(d->channel), on_readable, d, &d->readable);
+    if ( !rc && d->resumed )
+        rc = resume_domain(d);
     if ( rc )
         goto fail;
     d->reports_touches = memevent_reports_touches(d->channel);
@@ -69,7 +91,11 @@ int paged_open(struct pager *p, uint16_t domid, struct paged **out, const char *
     return 0;
 
  fail:
-    paged_close(d);
+    /* What an earlier pager left is not this attempt's to throw away. */
+    if ( d->resumed )
+        paged_abandon(d);
+    else
+        paged_close(d);
     return rc;
 }
 
@@ -80,18 +106,33 @@ void paged_close(struct paged *d)
     if ( d->readable )
         event_free(d->readable);
     memevent_detach(d->channel);
-    pagein_abandon(d);
     store_domain_close(d->store);
-    choose_close(d->choose);
-    pages_close(d->pages);
-    free(d);
+    free_paged(d);
+}
+
+int paged_pause(struct paged *d)
+{
+    struct hypervisor *hv = d->pager->hv;
+    int rc;
+
+    store_domain_set_note(d->store, 1);
+    rc = hv->ops->pause_domain(hv, d->domid);
+    if ( rc )
+        store_domain_set_note(d->store, 0);
+    return rc;
+}
+
+void paged_unpause(struct paged *d)
+{
+    struct hypervisor *hv = d->pager->hv;
+
+    hv->ops->unpause_domain(hv, d->domid);
+    store_domain_set_note(d->store, 0);
 }
 
 bool paged_leave(struct paged *d)
 {
-    struct hypervisor *hv = d->pager->hv;
-
-    if ( hv->ops->pause_domain(hv, d->domid) )
+    if ( paged_pause(d) )
         return false;
     if ( pagein_serve(d) || paged_left(d) )
         d->quiet_rounds = 0;
@@ -104,7 +145,7 @@ bool paged_leave(struct paged *d)
         memevent_detach(d->channel);
         d->channel = NULL;
     }
-    hv->ops->unpause_domain(hv, d->domid);
+    paged_unpause(d);
     return !d->channel;
 }
 
@@ -155,6 +196,21 @@ static void note_frame(struct paged *d, uint64_t gfn, enum frame_state state)
         pages_set(d->pages, page, PAGE_ABSENT, d->pager->now);
 }
 
+static void find_marks(struct paged *d, uint64_t first, unsigned int count)
+{
+    uint64_t gfns[HYPERVISOR_QUERY_MAX];
+    unsigned int resident = 0;
+
+    for ( uint64_t gfn = first; gfn < first + count; gfn++ )
+    {
+        const struct page *page = pages_find(d->pages, gfn);
+
+        if ( page && page->state == PAGE_RESIDENT )
+            gfns[resident++] = gfn;
+    }
+    resume_marks(d, gfns, resident);
+}
+
 bool paged_scan_step(struct paged *d)
 {
     struct pager *p = d->pager;
@@ -171,10 +227,15 @@ bool paged_scan_step(struct paged *d)
     }
     for ( unsigned int i = 0; i < count; i++ )
         note_frame(d, d->scan + i, states[i]);
+    if ( d->resumed )
+        find_marks(d, d->scan, count);
     memevent_flush(d->channel);   /* what note_frame() may have answered */
     d->scan += count;
-    if ( d->scan_found + FRAMES_UNSOUGHT >= d->info.pages )
+    /* No mark of an earlier pager's may be overlooked: it would be there when we are not any more. */
+    if ( !d->resumed && d->scan_found + FRAMES_UNSOUGHT >= d->info.pages )
         d->scan = d->frame_limit;
+    if ( d->scan == d->frame_limit )
+        d->resumed = false;
     return true;
 }
 
@@ -193,5 +254,5 @@ void paged_fail(struct paged *d, uint64_t gfn, int error)
     if ( d->failed )
         return;
     d->failed = true;
-    d->pager->hv->ops->pause_domain(d->pager->hv, d->domid);
+    paged_pause(d);
 }

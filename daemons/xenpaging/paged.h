@@ -17,7 +17,9 @@
 #include "latency.h"
 #include "pages.h"
 #include "settings.h"
+#include "state.h"
 #include "store.h"
+#include "store-stage.h"
 #include "stream.h"
 
 /*
@@ -26,6 +28,7 @@
  */
 #define STEP_PAGES        128U
 #define STEP_PAGES_BUSY   32U
+_Static_assert(STEP_PAGES <= STORE_STAGE_PAGES, "a step's pages have their place on the stage");
 
 /* Pages on their way in at a time, all domains together; each has a page of memory that the hypervisor reads. */
 #define LOADS_MAX         STORE_READS_MAX
@@ -86,6 +89,8 @@ struct paged {
     enum paged_phase phase;
     bool failed;                  /* a page cannot be given back: the domain is paused until it can, */
     bool lost;                    /* which it never can: nobody has its bytes */
+    bool resumed;                 /* an earlier pager was killed: its marks may still be there, and */
+    bool is_resuming;             /* so may what was on its channel: a drop may be older than what is stored */
     uint64_t failed_gfn;
     bool unreadable;              /* some pages are marked so, and since when: */
     uint32_t unreadable_at;
@@ -142,11 +147,14 @@ struct pager {
     struct paged *first;
     bool stopping;
     bool single;                  /* one domain, named on the command line */
+    bool has_channel;             /* the hypervisor's channel outlives us */
     int exit_status;
     char status_name[32];         /* of the status file, without directory and ".json" */
 
     uint32_t now;                 /* milliseconds, wrapping; read once a round */
-    void *step_buffer;            /* STEP_PAGES pages */
+    char state_what[256];         /* the name of what could not be opened of it */
+    struct state state;           /* where store and stage are kept for a later pager */
+    struct store_stage *stage;    /* where pages lie while they are evicted */
     struct load loads[LOADS_MAX];
     void *load_buffer;
     struct load *free_loads;
@@ -170,6 +178,8 @@ struct pager {
 int  paged_open(struct pager *p, uint16_t domid, struct paged **out, const char **why);
 /* Detaches at once and frees; pages that are out are lost, so: only when there are none, or no domain. */
 void paged_close(struct paged *d);
+/* Frees, and leaves channel and pages to a later pager: only where memevent_can_reattach(). */
+void paged_abandon(struct paged *d);
 /*
  * Closes the channel of a domain that has all its memory, without leaving anybody behind.  A vCPU that saw a page out
  * a moment before it came in still puts its request on the ring, or waits for a place there: so the domain is paused,
@@ -182,6 +192,12 @@ uint64_t paged_left(const struct paged *d);
 void paged_refresh(struct paged *d, uint32_t at_most_ms_old);
 /* Asks about a stretch of frames which of them have memory.  True: there is more to ask. */
 bool paged_scan_step(struct paged *d);
+/*
+ * Pauses the domain and lets it go on.  That it is paused by us is kept for a later pager, as the domain does not go on by
+ * itself when we are killed.
+ */
+int  paged_pause(struct paged *d);
+void paged_unpause(struct paged *d);
 /* A page cannot be given back now: pauses the domain, says so.  error: -EBADMSG, -EIO, ... */
 void paged_fail(struct paged *d, uint64_t gfn, int error);
 

@@ -10,6 +10,7 @@
 #include <daemon/log.h>
 
 #include "paged.h"
+#include "resume.h"
 
 int pagein_open(struct pager *p)
 {
@@ -210,18 +211,18 @@ static void release_touched(struct paged *d)
 {
     struct hypervisor_operation ops[WAITING_MAX];
     unsigned int count = d->touched_count;
-    int rc;
 
     if ( !count )
         return;
     for ( unsigned int i = 0; i < count; i++ )
         ops[i] = (struct hypervisor_operation){
-            .call = PAGING_LOAD, .domid = d->domid, .gfn = d->touched[i],
+            .call = PAGING_LOAD, .domid = d->domid, .status = -EIO, .gfn = d->touched[i],
         };
     d->touched_count = 0;
-    rc = d->pager->hv->ops->submit(d->pager->hv, ops, count);
+    /* Each has its own status, whatever became of the others. */
+    d->pager->hv->ops->submit(d->pager->hv, ops, count);
     for ( unsigned int i = 0; i < count; i++ )
-        settle(d, ops[i].gfn, NULL, rc ? rc : ops[i].status);
+        settle(d, ops[i].gfn, NULL, ops[i].status);
 }
 
 static void load_ready(struct paged *d)
@@ -229,7 +230,6 @@ static void load_ready(struct paged *d)
     struct hypervisor_operation ops[LOADS_MAX];
     struct load *loads[LOADS_MAX];
     unsigned int count = 0;
-    int rc;
 
     while ( d->ready )
     {
@@ -243,14 +243,14 @@ static void load_ready(struct paged *d)
         }
         loads[count] = load;
         ops[count++] = (struct hypervisor_operation){
-            .call = PAGING_LOAD, .domid = d->domid, .gfn = load->gfn, .data = load->page,
+            .call = PAGING_LOAD, .domid = d->domid, .status = -EIO, .gfn = load->gfn, .data = load->page,
         };
     }
     if ( !count )
         return;
-    rc = d->pager->hv->ops->submit(d->pager->hv, ops, count);
+    d->pager->hv->ops->submit(d->pager->hv, ops, count);
     for ( unsigned int i = 0; i < count; i++ )
-        settle(d, ops[i].gfn, loads[i], rc ? rc : ops[i].status);
+        settle(d, ops[i].gfn, loads[i], ops[i].status);
 }
 
 void pagein_finish(struct paged *d)
@@ -319,20 +319,13 @@ static void give_up(struct paged *d, uint64_t gfn)
         pages_set(d->pages, page, PAGE_ABSENT, d->pager->now);
 }
 
-/*
- * What the former pager was told he may have acted on: then the frame was populated anew, and is out again with other
- * bytes.
- */
-static bool is_out_again(struct paged *d, uint64_t gfn)
-{
-    struct hypervisor_operation query = { .call = PAGING_QUERY, .domid = d->domid, .gfn = gfn };
-
-    return !d->pager->hv->ops->submit(d->pager->hv, &query, 1) && !query.status;
-}
-
 static void take_drop(struct paged *d, const struct memevent_event *event)
 {
-    if ( !(event->flags & MEMEVENT_FLAG_AGAIN) || !is_out_again(d, event->gfn) )
+    /*
+     * What an earlier pager was told it may have acted on: then the frame was populated anew, and is out again with other
+     * bytes.  If the hypervisor does not say, they are kept: too many do no harm.
+     */
+    if ( !(d->is_resuming || (event->flags & MEMEVENT_FLAG_AGAIN)) || !resume_is_out(d, event->gfn) )
         give_up(d, event->gfn);
     memevent_answer(d->channel, event->id);
 }
@@ -428,6 +421,8 @@ unsigned int pagein_serve(struct paged *d)
                     "the paging ring makes no sense (%s): its page faults cannot be served any more, and the domain "
                     "waits; destroy and restart it, and report this with the output of 'xl dmesg'", strerror(-rc));
     }
+    if ( rc == 0 )
+        d->is_resuming = false;
     if ( !taken )
         return 0;
     pagein_finish(d);

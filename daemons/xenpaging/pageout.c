@@ -209,22 +209,29 @@ static unsigned int evict(struct paged *d, unsigned int max, bool all_ages)
 
     for ( unsigned int i = 0; i < count; i++ )
         ops[i] = (struct hypervisor_operation){
-            .call = PAGING_EVICT, .domid = d->domid, .gfn = gfns[i],
-            .data = (char *)p->step_buffer + (size_t)i * HYPERVISOR_PAGE_SIZE,
+            .call = PAGING_EVICT, .domid = d->domid, .status = -EIO, .gfn = gfns[i],
+            .data = (char *)store_stage_pages(p->stage) + (size_t)i * HYPERVISOR_PAGE_SIZE,
         };
+    store_stage_begin(p->stage, d->domid, gfns, count);
     rc = p->hv->ops->submit(p->hv, ops, count);
     for ( unsigned int i = 0; i < count; i++ )
     {
-        if ( !rc && !ops[i].status )
+        if ( !ops[i].status )
         {
             keep(d, gfns[i], ops[i].data);
             gone++;
         }
-        else if ( !rc && ops[i].status == -EAGAIN )
+        else if ( ops[i].status == -EAGAIN )
         {
-            /* Its second chance. */
+            /* Its second chance: touched meanwhile, where no event tells of it. */
             store_unreserve(p->store, 1);
             choose_touched(d->choose, gfns[i], p->now);
+        }
+        else if ( ops[i].status == -EFAULT )
+        {
+            /* Linux moved the page that its bytes were to go to: it is for the next time, if it still can go. */
+            store_unreserve(p->store, 1);
+            choose_put_back(d->choose, gfns[i], p->now);
         }
         else
         {
@@ -234,6 +241,8 @@ static unsigned int evict(struct paged *d, unsigned int max, bool all_ages)
                 choose_put_back(d->choose, gfns[i], p->now);
         }
     }
+    /* All are in the store, or back. */
+    store_stage_end(p->stage);
     return gone;
 }
 

@@ -22,6 +22,7 @@
 #include "hold.h"
 #include "paged.h"
 #include "pager.h"
+#include "resume.h"
 #include "target.h"
 
 #define HOUSEKEEPING_MS   100U
@@ -49,6 +50,7 @@ struct host {
     struct pager pager;           /* first: callbacks get a struct pager */
     uint8_t watched[DOMIDS / 8];
     uint8_t refused[DOMIDS / 8];
+    uint8_t left[DOMIDS / 8];     /* by an earlier pager, and it was said that they cannot be attached to yet */
     uint32_t leaving_since;
     uint64_t stop_left;           /* the fewest pages that a stop had still to bring in */
 };
@@ -123,6 +125,15 @@ static void keep_house(struct pager *p, bool on)
         event_del(p->housekeeping);
 }
 
+static void adopt(struct pager *p, struct paged *d, uint64_t target)
+{
+    d->target = target;
+    d->next = p->first;
+    p->first = d;
+    keep_house(p, true);
+    hold_say_paged(p, d->domid);
+}
+
 static void attach(struct pager *p, uint16_t domid, uint64_t target)
 {
     struct host *host = (struct host *)p;
@@ -155,11 +166,7 @@ static void attach(struct pager *p, uint16_t domid, uint64_t target)
         }
         return;
     }
-    d->target = target;
-    d->next = p->first;
-    p->first = d;
-    keep_house(p, true);
-    hold_say_paged(p, domid);
+    adopt(p, d, target);
     log_message(LOG_INFO, LOG_DOMAIN(domid, d->name, "attached"),
                 "paging %s towards %" PRIu64 " KiB of %" PRIu64 " KiB, over a %s", d->name, target * 4,
                 d->info.pages * 4, memevent_get_transport(d->channel));
@@ -177,6 +184,8 @@ static void consider(struct pager *p, uint16_t domid)
 
     if ( p->stopping )
         return;
+    if ( !d && store_domain_get(p->store, domid) )
+        return;                   /* attach_left() is at it */
     if ( !d )
     {
         if ( held )
@@ -201,6 +210,63 @@ static void consider(struct pager *p, uint16_t domid)
     if ( d->phase != PAGED_GONE )
         d->phase = held || suspending || target == TARGET_NONE ? PAGED_LEAVING : PAGED_RUNNING;
     p->store_full_at = p->now - UINT32_MAX / 2;
+}
+
+/* ---- what an earlier pager left ---- */
+
+/* Attaches again where that pager was killed.  Until it succeeds the domain's pages are kept, and it is tried again. */
+static void attach_left(struct pager *p, uint16_t domid)
+{
+    struct host *host = (struct host *)p;
+    struct paged *d;
+    const char *why;
+    int rc = paged_open(p, domid, &d, &why);
+
+    if ( !rc )
+    {
+        adopt(p, d, read_target(p, domid, TARGET_NONE));
+        consider(p, domid);
+        return;
+    }
+    if ( rc == -ESRCH )
+    {
+        log_message(LOG_INFO, LOG_DOMAIN(domid, NULL, "domain-gone"),
+                    "domain %u went while no pager ran: what was stored of it is forgotten", domid);
+        store_domain_drop(p->store, domid);
+        return;
+    }
+    if ( rc != -EBUSY || p->has_channel )
+    {
+        if ( !bit_get(host->left, domid) )
+            log_message(LOG_ERR, LOG_DOMAIN(domid, NULL, "attach-failed"),
+                        "an earlier pager of domain %u was killed, and it cannot be gone on with now: %s. It is tried again "
+                        "every second, and what touches a page that is out waits", domid, why ? why : strerror(-rc));
+        bit_set(host->left, domid, true);
+        return;
+    }
+    /* Upstream's ring ends with its consumer: the pages are of no use to anybody. */
+    log_message(LOG_ERR, LOG_DOMAIN(domid, NULL, "attach-refused"),
+                "domain %u cannot be paged: %s", domid, why ? why : strerror(-rc));
+    bit_set(host->refused, domid, true);
+    store_domain_drop(p->store, domid);
+}
+
+static bool is_left(const struct pager *p)
+{
+    uint8_t uuid[STORE_IDENTITY_SIZE];
+    uint16_t domid = 0;
+
+    return store_domain_left(p->store, &domid, uuid);
+}
+
+static void attach_all_left(struct pager *p)
+{
+    uint8_t uuid[STORE_IDENTITY_SIZE];
+
+    for ( uint16_t domid = 0; store_domain_left(p->store, &domid, uuid); domid++ )
+        attach_left(p, domid);
+    if ( is_left(p) )
+        keep_house(p, true);
 }
 
 /* ---- domains that come and go ---- */
@@ -439,7 +505,7 @@ static void retry_failed(struct paged *d)
     {
         d->failed = false;
         pages_clear_flag(d->pages, PAGE_UNREADABLE);
-        d->pager->hv->ops->unpause_domain(d->pager->hv, d->domid);
+        paged_unpause(d);
         log_message(LOG_NOTICE, LOG_DOMAIN(d->domid, d->name, "page-in-recovered"),
                     "the page could be read after all: %s goes on", d->name);
     }
@@ -506,7 +572,9 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
     {
         p->last_second = p->now;
         every_second(p);
-        if ( !p->first )
+        if ( is_left(p) && !p->stopping )
+            attach_all_left(p);
+        else if ( !p->first )
             keep_house(p, false);
     }
 }
@@ -581,18 +649,31 @@ static int take_lock(struct pager *p)
     return flock(p->lock_fd, LOCK_EX | LOCK_NB) ? -errno : 0;
 }
 
-static int open_store(struct pager *p)
+/* Where a pager of one domain leaves its state, and where a service does that no service manager looks after. */
+static const char *state_directory(const struct pager *p, char *buffer, size_t size)
+{
+    if ( p->settings->state_directory )
+        return p->settings->state_directory;
+    if ( !p->single )
+        return NULL;
+    snprintf(buffer, size, "%s/paging-%u", p->settings->run_directory, p->settings->domid);
+    return buffer;
+}
+
+static int open_state(struct pager *p, const char **what)
 {
     const struct settings *s = p->settings;
-    struct store_options options = {
-        .ram_bytes = s->memory_limit,
-        .spill_directory = s->spill_limit ? s->spill_directory : NULL,
-        .spill_bytes = s->spill_limit,
-    };
+    char buffer[4200];
+    int rc;
 
-    if ( options.spill_directory && mkdir(s->spill_directory, 0700) && errno != EEXIST )
+    *what = s->spill_directory;
+    if ( s->spill_limit && mkdir(s->spill_directory, 0700) && errno != EEXIST )
         return -errno;
-    return store_open(&p->store, &options);
+    rc = state_open(&p->state, s, state_directory(p, buffer, sizeof(buffer)), &p->store, &p->stage, what);
+    if ( rc )
+        snprintf(p->state_what, sizeof(p->state_what), "%s", *what);
+    *what = p->state_what;
+    return rc;
 }
 
 /* After an error nothing was logged before: says it, and returns the exit status. */
@@ -606,6 +687,7 @@ static int start(struct pager *p)
 {
     struct hypervisor_info info;
     uint64_t period = readiness_watchdog_period();
+    const char *what;
     int rc;
 
     rc = take_lock(p);
@@ -622,19 +704,30 @@ static int start(struct pager *p)
     rc = p->hv->ops->probe(p->hv, &info);
     if ( rc )
         return refuse(EX_UNAVAILABLE, "Xen does not answer", "see 'xl dmesg'", rc);
+    p->has_channel = info.has_channels;
     if ( !info.has_paging )
     {
         log_message(LOG_ERR, LOG_HOST("start-failed"), "Xen %s: %s", info.version, info.paging_missing);
         return EX_UNAVAILABLE;
     }
-    rc = open_store(p);
+    rc = open_state(p, &what);
+    if ( rc == -EWOULDBLOCK )
+        return refuse(EX_UNAVAILABLE, what, "another xenpaging uses it: stop that first", rc);
+    if ( rc == -EPERM )
+        return refuse(EX_CANTCREAT, what, "it, or a file in it, is not root's alone: look who made it, and remove it", rc);
+    if ( rc == -EMEDIUMTYPE )
+        return refuse(EX_CANTCREAT, what, "it has to be on a tmpfs: set state-directory", rc);
     if ( rc )
-        return refuse(EX_CANTCREAT, p->settings->spill_directory,
-                      "choose another spill-directory, or spill-limit=0 for none", rc);
+        return refuse(EX_CANTCREAT, what, "choose another spill-directory, or spill-limit=0 for none", rc);
     rc = pagein_open(p);
-    p->step_buffer = p->hv->ops->alloc_buffer(p->hv, STEP_PAGES);
-    if ( rc || !p->step_buffer )
-        return refuse(EX_OSERR, "buffers for pages", "free memory in dom0", rc ? rc : -ENOMEM);
+    if ( !rc )
+        rc = p->hv->ops->lock_buffer(p->hv, store_stage_pages(p->stage), STORE_STAGE_PAGES);
+    if ( rc )
+        return refuse(EX_OSERR, "buffers for pages", "free memory in dom0, or raise the limit on locked memory", rc);
+    rc = resume_stage(p);
+    if ( rc )
+        return refuse(EX_TEMPFAIL, "pages that an earlier pager was about to store", "free memory in dom0; it is tried again",
+                      rc);
 
     /* Descriptors to Xen are open, and carry the rights: no capability is needed any more. */
     rc = privilege_drop(NULL, 0, PRIVILEGE_HOLDS_GUEST_MEMORY);
@@ -668,6 +761,7 @@ static int start(struct pager *p)
         return refuse(EX_OSERR, "the event loop and xenstore's watches", "see whether xenstored runs", rc);
     loop_before_sleep(p->loop, before_sleep, p);
     log_message(LOG_INFO, LOG_HOST("started"), "Xen %s", info.version);
+    attach_all_left(p);
     return EX_OK;
 }
 
@@ -694,18 +788,22 @@ static void stop(struct pager *p)
         struct paged *d = p->first;
 
         p->first = d->next;
-        paged_close(d);
+        if ( p->state.is_kept && memevent_can_reattach(d->channel) )
+            paged_abandon(d);
+        else
+            paged_close(d);
     }
     for ( unsigned int i = 0; i < sizeof(events) / sizeof(events[0]); i++ )
         if ( events[i] )
             event_free(events[i]);
     loop_close(p->loop);
     store_close(p->store);
+    store_stage_close(p->stage);
+    state_close(&p->state);
     if ( p->hv )
     {
         if ( p->load_buffer )
             pagein_close(p);
-        p->hv->ops->free_buffer(p->hv, p->step_buffer, STEP_PAGES);
         memevent_close_host(p->hv);
     }
     if ( p->lock_fd >= 0 )
@@ -723,6 +821,7 @@ int pager_run(const struct settings *settings, uint16_t domid)
     p->settings = settings;
     p->single = domid != 0;
     p->lock_fd = -1;
+    p->state.directory = p->state.spill_directory = p->state.index = -1;
     if ( p->single )
         snprintf(p->status_name, sizeof(p->status_name), "xenpaging-%u", domid);
     else
@@ -740,6 +839,8 @@ int pager_run(const struct settings *settings, uint16_t domid)
         status = p->exit_status;
         if ( !p->first && status == EX_OK )
             status_remove(p);
+        if ( !p->first && !is_left(p) )
+            state_remove(&p->state);
     }
     stop(p);
     free(host);

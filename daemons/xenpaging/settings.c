@@ -76,6 +76,13 @@ static const struct options_setting table[] = {
         .help = "The lock and the status file are here.",
         OPTIONS_PLACE(struct settings, run_directory),
     },
+    {
+        .name = "state-directory", .argument = "DIR",
+        .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE,
+        .help = "What a pager that was killed leaves to the next one is kept here, on a tmpfs; unset: with the service "
+                "manager, or for one domain in paging-DOMID in the run-directory.",
+        OPTIONS_PLACE(struct settings, state_directory),
+    },
 };
 
 const struct options_program settings_program = {

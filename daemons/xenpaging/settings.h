@@ -21,6 +21,7 @@ struct settings {
     uint32_t prefetch_limit;      /* pages; 0: nothing is fetched ahead */
     uint32_t poll_limit;          /* microseconds */
     char    *run_directory;
+    char    *state_directory;     /* NULL: as pager.c says */
 };
 
 extern const struct options_program settings_program;

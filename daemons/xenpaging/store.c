@@ -240,6 +240,17 @@ void store_domain_drop(struct store *s, uint16_t domid)
         store_domain_close(s->domain[domid]);
 }
 
+void store_domain_leave(struct store_domain *d)
+{
+    if ( d )
+        d->left = true;
+}
+
+struct store_domain *store_domain_get(const struct store *s, uint16_t domid)
+{
+    return domid < STORE_DOMID_LIMIT ? s->domain[domid] : NULL;
+}
+
 void store_domain_set_note(struct store_domain *d, uint32_t note)
 {
     d->note = note;

@@ -155,6 +155,12 @@ bool store_domain_left(const struct store *s, uint16_t *domid, uint8_t identity[
 /* Forgets such a domain. */
 void store_domain_drop(struct store *s, uint16_t domid);
 
+/* Gives it up as an earlier process leaves it, with its pages: for the next store_domain_open.  NULL is fine. */
+void store_domain_leave(struct store_domain *d);
+
+/* The domain's part, left by an earlier process or opened; NULL: there is none. */
+struct store_domain *store_domain_get(const struct store *s, uint16_t domid);
+
 /* A word that is kept with the domain, for whoever opens it next; 0 at first. */
 void store_domain_set_note(struct store_domain *d, uint32_t note);
 uint32_t store_domain_note(const struct store_domain *d);

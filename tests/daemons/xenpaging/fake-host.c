@@ -304,7 +304,11 @@ static int submit(struct hypervisor *hv, struct hypervisor_operation *ops, unsig
         ops[i].status = 0;
     }
     if ( h->submit_fails && !random_below(&h->random, h->submit_fails) )
+    {
+        for ( unsigned int i = 0; i < count; i++ )
+            ops[i].status = -EFAULT;
         return -EFAULT;
+    }
     /* An eviction is a mapping of all, a copy, and then the evictions. */
     for ( unsigned int i = 0; i < count && ops[0].call == PAGING_EVICT; i++ )
     {

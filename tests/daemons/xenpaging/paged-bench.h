@@ -61,7 +61,7 @@ BENCH void bench_open(uint64_t pages, uint64_t ram_bytes, uint64_t spill_bytes)
     assert_int_equal(store_open(&p->store, &options), 0);
     assert_int_equal(loop_open(&p->loop), 0);
     assert_int_equal(pagein_open(p), 0);
-    p->step_buffer = p->hv->ops->alloc_buffer(p->hv, STEP_PAGES);
+    assert_int_equal(store_stage_open(&p->stage, -1), 0);
     assert_int_equal(paged_open(p, FAKE_DOMID, &b.d, &why), 0);
     p->first = b.d;
     while ( paged_scan_step(b.d) )
@@ -90,9 +90,9 @@ BENCH void bench_close(void)
         bench_reap();
     }
     pagein_close(p);
-    p->hv->ops->free_buffer(p->hv, p->step_buffer, STEP_PAGES);
     loop_close(p->loop);
     store_close(p->store);
+    store_stage_close(p->stage);
     fake_host_close(&b.host);
 }
 
@@ -136,7 +136,7 @@ BENCH void bench_housekeeping(void)
             b.d->failed = false;
             pages_clear_flag(b.d->pages, PAGE_UNREADABLE);
             b.recoveries++;
-            p->hv->ops->unpause_domain(p->hv, FAKE_DOMID);
+            paged_unpause(b.d);
         }
     }
     pageout_sample(b.d);

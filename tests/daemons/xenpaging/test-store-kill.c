@@ -185,6 +185,7 @@ static void open_domains(struct store *s, struct store_domain **domain)
 /* An assertion ends the child, instead of having it go on with the tests. */
 static void child(void (*run)(void *arg), void *arg)
 {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     setenv("CMOCKA_TEST_ABORT", "1", 1);
     run(arg);
     _exit(0);
@@ -228,6 +229,8 @@ static struct life life_of(uint64_t ram, uint64_t spill)
 
     assert_int_equal(store_open(&s, &life.options), 0);
     open_domains(s, domain);
+    /* The index grows with the first. */
+    assert_int_equal(store_reserve(s, 1), 1);
     store_get_state(s, &state);
     life.state = (struct store_state){ dup(state.index), dup(state.pool), state.file < 0 ? -1 : dup(state.file) };
     store_close(s);
@@ -409,12 +412,51 @@ unsigned int __wrap_store_page_compress(void *scratch, const void *page, void *o
 /* Seeds from 1 on: two same-filled pages, two that compress, two that do not, and what chance adds. */
 #define SCRIPT_PAGES 8U
 
-/* A fixed sequence: all are put and forgotten in one domain, then every other in a second. */
+/* Octets of index that the tests below can use. */
+#define SCRIPT_INDEX (STORE_INDEX_RECORDS + 2048U * sizeof(struct store_record))
+
+static void put_known(struct store_domain *const *domain, unsigned int d, uint32_t gfn, uint64_t seed)
+{
+    static unsigned char page[STORE_PAGE_SIZE];
+
+    test_page(page, TEST_ANY, seed);
+    begin(d, gfn, seed);
+    if ( store_put(domain[d], gfn, page) )
+        abort();
+    end();
+}
+
+static void forget_known(struct store_domain *const *domain, unsigned int d, uint32_t gfn)
+{
+    begin(d, gfn, 0);
+    if ( store_forget(domain[d], gfn) )
+        abort();
+    end();
+}
+
+/* Fills the pool with pages of one size and forgets three of four, so that no segment is free, though there is room. */
+static void make_holes(struct store *s, struct store_domain *const *domain)
+{
+    uint64_t seed = 1, copy;
+    uint32_t gfn;
+
+    do
+        copy = ++seed;
+    while ( test_random(&copy) % TEST_ANY != TEST_LZ4 || 2 + test_random(&copy) % 455 > 100 );
+    for ( gfn = 100; gfn < GFNS && store_reserve(s, 1); gfn++ )
+        put_known(domain, 2, gfn, seed);
+    while ( gfn-- > 100 )
+        if ( gfn % 4 )
+            forget_known(domain, 2, gfn);
+}
+
+/* A fixed sequence: all are put and forgotten in one domain, then every other in a second; at last a squeeze. */
 static void live_stepped(void *arg)
 {
     static unsigned char page[SCRIPT_PAGES][STORE_PAGE_SIZE];
     const struct life *life = arg;
     struct store_domain *domain[DOMAINS];
+    uint64_t seed = 1, copy;
     struct store *s;
 
     if ( store_adopt(&s, &life->options, &life->state) )
@@ -437,17 +479,35 @@ static void live_stepped(void *arg)
             end();
         }
         for ( unsigned int i = turn; i < SCRIPT_PAGES; i += 1 + turn )
-        {
-            begin(turn, i, 0);
-            if ( store_forget(domain[turn], i) )
-                abort();
-            end();
-        }
+            forget_known(domain, turn, i);
     }
+    /* A whole page now needs a segment, for which others are squeezed. */
+    aside();
+    is_stepped = false;
+    make_holes(s, domain);
+    is_stepped = true;
+    aside();
+    do
+        copy = ++seed;
+    while ( test_random(&copy) % TEST_ANY != TEST_RANDOM );
+    if ( !store_reserve(s, 1) )
+        abort();
+    put_known(domain, 2, 0, seed);
 }
 
-/* Instructions between two looks: a prime, so that it meets other ones in each like operation. */
+/* Instructions between two looks at most: a prime, so that it meets other ones in each like operation. */
 #define STEP_LOOKS 211U
+
+/* Whether the last instruction changed a record: there is a look after each that did. */
+static bool is_changed(const unsigned char *index)
+{
+    static unsigned char before[SCRIPT_INDEX - STORE_INDEX_RECORDS];
+
+    if ( !memcmp(before, index + STORE_INDEX_RECORDS, sizeof(before)) )
+        return false;
+    memcpy(before, index + STORE_INDEX_RECORDS, sizeof(before));
+    return true;
+}
 
 static bool is_stop(int status, int number)
 {
@@ -459,6 +519,8 @@ static void test_step_by_step(void **state)
     struct life life = life_of(MIB, 0);
     uint64_t steps = 0;
     unsigned int looks = 0;
+    unsigned char *index;
+    bool changed;
     bool is_aside = false;
     int status;
     pid_t pid;
@@ -475,21 +537,25 @@ static void test_step_by_step(void **state)
         end_of(&life);
         skip();
     }
+    index = mmap(NULL, SCRIPT_INDEX, PROT_READ, MAP_SHARED, life.state.index, 0);
+    assert_true(index != MAP_FAILED);
     while ( WIFSTOPPED(status) )
     {
         if ( steps && is_stop(status, SIGSTOP) )
             is_aside = !is_aside;
-        else if ( ++steps % STEP_LOOKS == 0 )
+        else if ( (changed = is_changed(index)) || steps % STEP_LOOKS == 0 )
         {
-            adopt_copy(&life, looks % 64 == 0);
+            adopt_copy(&life, changed);
             looks++;
         }
+        steps++;
         assert_int_equal(ptrace(is_aside ? PTRACE_CONT : PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
         assert_int_equal(waitpid(pid, &status, 0), pid);
     }
     assert_int_equal(status, 0);
     printf("%" PRIu64 " instructions, looked at after %u of them\n", steps, looks);
     assert_true(looks > 100);
+    munmap(index, SCRIPT_INDEX);
     end_of(&life);
 }
 
