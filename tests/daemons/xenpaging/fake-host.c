@@ -117,6 +117,12 @@ static bool populate(struct fake_host *h, uint64_t gfn, unsigned int vcpu)
     bool foreign = vcpu == FAKE_VCPUS;
     vm_event_request_t request = { .vcpu_id = foreign ? 0 : vcpu };
 
+    if ( h->core )
+    {
+        if ( fake_channel_populate(h, gfn, vcpu) )
+            signal_channel(h);
+        return true;
+    }
     if ( !h->attached || !has_slot(h) )
         return false;
     request.u.mem_paging.gfn = gfn;
@@ -146,7 +152,7 @@ static bool populate(struct fake_host *h, uint64_t gfn, unsigned int vcpu)
 }
 
 /* vm_event_resume() and p2m_mem_paging_resume(); stricter: Xen would pass over what is objected to here. */
-static void resume(struct fake_host *h)
+static void resume_vm_event(struct fake_host *h)
 {
     vm_event_sring_t *shared = h->ring.page;
     uint32_t rsp_prod = __atomic_load_n(&shared->rsp_prod, __ATOMIC_ACQUIRE);
@@ -173,6 +179,14 @@ static void resume(struct fake_host *h)
     }
 }
 
+static void resume(struct fake_host *h)
+{
+    if ( !h->core )
+        resume_vm_event(h);
+    else if ( fake_channel_resume(h) )
+        signal_channel(h);
+}
+
 static int attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
                        const struct memevent_options *options, struct hypervisor_ring **out, const char **why)
 {
@@ -186,7 +200,10 @@ static int attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_
         *why = "there is one already";
         return -EBUSY;
     }
-    memset(h->ring.page, 0, PAGE);
+    if ( h->has_channels )
+        fake_channel_attach(h);
+    else
+        memset(h->ring.page, 0, PAGE);
     h->req_prod = h->rsp_cons = 0;
     h->attached = true;
     *out = &h->ring;
@@ -238,16 +255,39 @@ static int nominate(struct fake_host *h, struct fake_frame *frame)
     return 0;
 }
 
-static int evict(struct fake_host *h, uint64_t gfn)
+static int evict(struct fake_host *h, uint64_t gfn, void *data)
 {
     struct fake_frame *frame = &h->frame[gfn];
 
+    if ( h->core && frame->type != FAKE_PAGING_OUT )
+        return -EAGAIN;
     if ( frame->type != FAKE_PAGING_OUT || frame->mappings ||
          (h->evict_fails && !random_below(&h->random, h->evict_fails)) )
         return -EBUSY;
+    /* The bytes are copied when nobody can reach them any more; on a stock host they were before. */
+    if ( h->core )
+        memcpy(data, bytes_of(h, gfn), PAGE);
     free_page(h, gfn);
     frame->type = FAKE_PAGED;
     h->pages_paged++;
+    return 0;
+}
+
+/* set_mem_type() of the device model's operations, as lib/hypervisor translates it. */
+static int release(struct fake_host *h, uint64_t gfn)
+{
+    struct fake_frame *frame = &h->frame[gfn];
+
+    if ( h->core )
+    {
+        if ( frame->type != FAKE_PAGING_OUT )
+            return -ENOENT;
+        frame->type = FAKE_RAM;
+        return 0;
+    }
+    if ( frame->type == FAKE_NONE || frame->type == FAKE_RAM )
+        return -ENOENT;
+    populate(h, gfn, FAKE_VCPUS);
     return 0;
 }
 
@@ -256,6 +296,13 @@ static int load(struct fake_host *h, uint64_t gfn, const void *data)
 {
     struct fake_frame *frame = &h->frame[gfn];
 
+    if ( h->core && !data )
+    {
+        /* What the contract makes of a load without data. */
+        int status = release(h, gfn);
+
+        return status != -ENOENT ? status : fake_channel_query(h, gfn) ? -ENOENT : -EINVAL;
+    }
     if ( frame->type != FAKE_PAGING_IN && frame->type != FAKE_PAGED )
         return -ENOENT;
     if ( !frame->backed )
@@ -274,20 +321,10 @@ static int load(struct fake_host *h, uint64_t gfn, const void *data)
     return 0;
 }
 
-/* set_mem_type() of the device model's operations, as lib/hypervisor translates it. */
-static int release(struct fake_host *h, uint64_t gfn)
-{
-    struct fake_frame *frame = &h->frame[gfn];
-
-    if ( frame->type == FAKE_NONE || frame->type == FAKE_RAM )
-        return -ENOENT;
-    populate(h, gfn, FAKE_VCPUS);
-    return 0;
-}
-
 static bool is_call(uint32_t call)
 {
-    return call == PAGING_NOMINATE || call == PAGING_EVICT || call == PAGING_LOAD || call == PAGING_RELEASE;
+    return call == PAGING_NOMINATE || call == PAGING_EVICT || call == PAGING_LOAD || call == PAGING_RELEASE ||
+           call == PAGING_QUERY;
 }
 
 static int submit(struct hypervisor *hv, struct hypervisor_operation *ops, unsigned int count)
@@ -310,7 +347,7 @@ static int submit(struct hypervisor *hv, struct hypervisor_operation *ops, unsig
         return -EFAULT;
     }
     /* An eviction is a mapping of all, a copy, and then the evictions. */
-    for ( unsigned int i = 0; i < count && ops[0].call == PAGING_EVICT; i++ )
+    for ( unsigned int i = 0; i < count && ops[0].call == PAGING_EVICT && !h->core; i++ )
     {
         struct fake_frame *frame = &h->frame[ops[i].gfn];
 
@@ -333,11 +370,16 @@ static int submit(struct hypervisor *hv, struct hypervisor_operation *ops, unsig
         else if ( ops[i].call == PAGING_NOMINATE )
             ops[i].status = nominate(h, &h->frame[ops[i].gfn]);
         else if ( ops[i].call == PAGING_EVICT )
-            ops[i].status = evict(h, ops[i].gfn);
+            ops[i].status = evict(h, ops[i].gfn, ops[i].data);
         else if ( ops[i].call == PAGING_LOAD )
             ops[i].status = load(h, ops[i].gfn, ops[i].data);
-        else
+        else if ( ops[i].call == PAGING_RELEASE )
             ops[i].status = release(h, ops[i].gfn);
+        else
+        {
+            assert_non_null(h->core);
+            ops[i].status = fake_channel_query(h, ops[i].gfn);
+        }
     }
     meanwhile(h);
     return 0;
@@ -467,7 +509,7 @@ static const struct hypervisor_ops fake_host_ops = {
     .get_counts      = get_counts,
 };
 
-void fake_host_open(struct fake_host *h, uint64_t pages, uint64_t seed)
+void fake_host_open(struct fake_host *h, uint64_t pages, uint64_t seed, bool has_channels)
 {
     *h = (struct fake_host){
         .hv.ops = &fake_host_ops,
@@ -477,7 +519,9 @@ void fake_host_open(struct fake_host *h, uint64_t pages, uint64_t seed)
             .page = aligned_alloc(PAGE, PAGE), .size = PAGE, .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
         },
         .uuid = { 1, 2, 3 },
+        .has_channels = has_channels,
     };
+    h->stock_page = h->ring.page;
     assert_true(h->memory && h->ring.page && h->ring.fd >= 0);
     memset(h->memory, 0xc2, (size_t)FAKE_FRAMES * PAGE);
     for ( uint64_t gfn = 0; gfn < pages; gfn++ )
@@ -488,7 +532,8 @@ void fake_host_close(struct fake_host *h)
 {
     assert_int_equal(h->buffers, 0);
     close(h->ring.fd);
-    free(h->ring.page);
+    fake_channel_close(h);
+    free(h->stock_page);
     free(h->memory);
 }
 
@@ -578,6 +623,12 @@ bool fake_drop(struct fake_host *h, uint64_t gfn, bool foreign)
 
     if ( frame->type == FAKE_NONE || frame->mappings )
         return false;
+    if ( h->core )
+    {
+        if ( paging && fake_channel_drop(h, gfn) )
+            signal_channel(h);
+        paging = false;
+    }
     /* A vCPU sleeps until there is a slot; another domain does not, and the message is lost. */
     if ( paging && h->attached && !has_slot(h) )
     {

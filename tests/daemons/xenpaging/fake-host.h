@@ -20,6 +20,8 @@
 #define FAKE_VCPUS  12U
 #define FAKE_SLOTS  8U            /* as Xen's ring page has */
 
+struct memevent_reliable;
+
 /* Xen's p2m types, as far as paging knows them. */
 enum fake_type {
     FAKE_NONE,                    /* no memory */
@@ -59,24 +61,28 @@ struct fake_host {
 
     /* The ring. */
     struct hypervisor_ring ring;
+    void *stock_page;
     bool attached;
+    bool has_channels;            /* the hypervisor is one with channels: then core is in place of the indices */
+    struct memevent_reliable *core;
     bool channel_masked, channel_pending;
     uint32_t req_prod, rsp_cons;
 
     /* How it behaves: one in so many fails; 0: none. */
     unsigned int nominate_fails, evict_fails, load_lacks_memory, submit_fails;
+    unsigned int places_lack;     /* of a channel, for drops */
     uint64_t memory_limit;        /* pages that the host has for the guest; 0: enough */
     bool pause_fails;
     /* Called between any two steps of a hypercall: other CPUs go on meanwhile.  A pause waits for what they do. */
     void (*meanwhile)(struct fake_host *h);
 
     /* What was seen. */
-    uint64_t submits[5], faults, touches, drops, lost_drops, reads, writes, loads;
+    uint64_t submits[6], faults, touches, drops, lost_drops, reads, writes, loads;
     unsigned int buffers;         /* allocated and not freed */
     char last_key[128], last_value[64];
 };
 
-void fake_host_open(struct fake_host *h, uint64_t pages, uint64_t seed);
+void fake_host_open(struct fake_host *h, uint64_t pages, uint64_t seed, bool has_channels);
 void fake_host_close(struct fake_host *h);
 
 /* The bytes that the content stands for: all same-filled, compressible or not, by the seed. */
@@ -103,5 +109,13 @@ void fake_unmap(struct fake_host *h, uint64_t gfn);
 /* Every byte that the guest has in memory now, against what it wrote. */
 void fake_verify(struct fake_host *h);
 unsigned int fake_count(const struct fake_host *h, enum fake_type type);
+
+/* fake-channel.c, for fake-host.c.  True: the consumer is to be notified. */
+void fake_channel_attach(struct fake_host *h);
+void fake_channel_close(struct fake_host *h);
+bool fake_channel_populate(struct fake_host *h, uint64_t gfn, unsigned int vcpu);
+bool fake_channel_drop(struct fake_host *h, uint64_t gfn);
+bool fake_channel_resume(struct fake_host *h);
+int  fake_channel_query(const struct fake_host *h, uint64_t gfn);
 
 #endif

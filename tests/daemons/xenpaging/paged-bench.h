@@ -39,6 +39,9 @@ struct bench {
 
 BENCH struct bench b;
 
+/* The next host that is opened has channels. */
+BENCH bool bench_has_channels;
+
 BENCH void bench_open(uint64_t pages, uint64_t ram_bytes, uint64_t spill_bytes)
 {
     const char *directory = getenv("TMPDIR") ? getenv("TMPDIR") : ".";
@@ -50,7 +53,7 @@ BENCH void bench_open(uint64_t pages, uint64_t ram_bytes, uint64_t spill_bytes)
 
     memset(&b, 0, sizeof(b));
     b.random = random_seed();
-    fake_host_open(&b.host, pages, random_next(&b.random));
+    fake_host_open(&b.host, pages, random_next(&b.random), bench_has_channels);
     b.settings.prefetch_limit = 64;
     b.settings.spill_directory = (char *)(uintptr_t)directory;
     p->settings = &b.settings;
