@@ -34,6 +34,8 @@ static const struct class {
     uint32_t flags;                 /* that a consumer may ask for */
     uint32_t actions;               /* that an answer may name */
     int  (*allowed)(const struct domain *d);
+    /* Absent: unanswered requests end with the channel.  Else they keep it, and so does what this says. */
+    bool (*busy)(const struct domain *d);
     void (*answered)(struct domain *d, const struct xen_memevent_request *request,
                      const struct xen_memevent_response *response);
     /* Around the channel's life; may be absent. */
@@ -45,6 +47,7 @@ static const struct class {
         .request_size = sizeof(struct xen_memevent_request),
         .response_size = sizeof(struct xen_memevent_response),
         .allowed = memevent_paging_allowed,
+        .busy = memevent_paging_busy,
         .answered = memevent_paging_answered,
     },
 #endif
@@ -65,6 +68,7 @@ static const struct class {
         .request_size = sizeof(struct xen_memevent_request),
         .response_size = sizeof(struct xen_memevent_response),
         .allowed = memevent_oom_allowed,
+        .busy = memevent_oom_busy,
         .answered = memevent_oom_answered,
     },
 #endif
@@ -518,9 +522,7 @@ int memevent_detach(struct domain *d, unsigned int class)
          */
         spin_lock(&channel->lock);
         rc = 0;
-        if ( class != XEN_MEMEVENT_CLASS_ACCESS &&
-             (channel->core.info.outstanding ||
-              (class == XEN_MEMEVENT_CLASS_PAGING && atomic_read(&d->paged_pages))) )
+        if ( classes[class].busy && (channel->core.info.outstanding || classes[class].busy(d)) )
             rc = -EBUSY;
         else
             write_atomic(&channel->live, false);

@@ -18,7 +18,7 @@ void memevent_lossy_init(struct memevent_lossy *ring, void *shared, uint32_t rec
     ring->slots = slots;
     ring->batch = batch;
     ring->producer = ring->consumer = ring->notified = 0;
-    ring->produced = ring->dropped = 0;
+    ring->produced = ring->dropped = ring->dropped_told = 0;
 }
 
 static bool is_full(struct memevent_lossy *ring)
@@ -48,7 +48,11 @@ static bool take_wish(struct memevent_lossy *ring)
     uint32_t armed = memevent_load_relaxed(&ring->shared->armed);
     uint32_t notified = memevent_load_relaxed(&ring->notified);
 
-    return armed != notified && memevent_swap_if(&ring->notified, notified, armed);
+    if ( armed == notified || !memevent_swap_if(&ring->notified, notified, armed) )
+        return false;
+    memevent_store_relaxed64(&ring->dropped_told, memevent_load_relaxed64(&ring->dropped));
+
+    return true;
 }
 
 bool memevent_lossy_put(struct memevent_lossy *ring, const struct xen_memevent_record *record)
@@ -80,8 +84,13 @@ bool memevent_lossy_put(struct memevent_lossy *ring, const struct xen_memevent_r
 
 bool memevent_lossy_expire(struct memevent_lossy *ring)
 {
+    /*
+     * The ring can be empty and the loss unknown: a record was dropped while the consumer gave its slots back, and then
+     * the wish was missed.
+     */
     return is_wished(ring) &&
-           memevent_load_relaxed(&ring->producer) != memevent_load_relaxed(&ring->shared->consumer) &&
+           (memevent_load_relaxed(&ring->producer) != memevent_load_relaxed(&ring->shared->consumer) ||
+            memevent_load_relaxed64(&ring->dropped) != memevent_load_relaxed64(&ring->dropped_told)) &&
            take_wish(ring);
 }
 

@@ -345,7 +345,8 @@ struct xen_memevent_info {
  *      192       4   response_consumer  Xen:       responses before it have been copied
  *
  * A request keeps its place in Xen's table until it is answered, whoever consumes it; no request waits for
- * another's answer.  Every vCPU has a place.
+ * another's answer.  Every vCPU has a place.  There is a slot for each place: who moves request_consumer before it
+ * publishes an answer to what it copied never makes a request wait for room.
  */
 struct xen_memevent_reliable {
     uint32_t request_producer;
@@ -480,6 +481,8 @@ struct xen_memevent_access_response {
  *       16       8   dropped       Xen:       of these, those that found the ring full
  *       64       4   consumer      consumer:  records before it have been copied
  *       68       4   armed         consumer:  raised by one: one notification is wanted
+ *
+ * Before it sleeps a consumer raises armed and then looks at producer and dropped once more.
  */
 struct xen_memevent_lossy {
     uint32_t producer;

@@ -22,6 +22,7 @@ struct memevent_lossy {
     uint32_t notified;                      /* the consumer's wish that was last fulfilled */
     uint64_t produced;
     uint64_t dropped;
+    uint64_t dropped_told;                  /* of these, those before the last notification */
 };
 
 /* shared is zeroed memory of records_offset + slots records. */
@@ -31,7 +32,7 @@ void memevent_lossy_init(struct memevent_lossy *ring, void *shared, uint32_t rec
 /* Puts a record, or drops and counts it.  True: the consumer wants a notification, and gets it from the caller. */
 bool memevent_lossy_put(struct memevent_lossy *ring, const struct xen_memevent_record *record);
 
-/* The deadline has passed.  True: there is something, and the consumer wants to know.  From the timer's CPU. */
+/* The deadline has passed.  True: there is something, or something was lost, and the consumer wants to know.  From any CPU. */
 bool memevent_lossy_expire(struct memevent_lossy *ring);
 
 /* Records that the consumer has taken, as far as its index can be believed. */

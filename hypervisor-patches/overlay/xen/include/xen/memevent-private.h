@@ -54,13 +54,41 @@ int memevent_attach(struct domain *d, struct xen_memevent_attach *attach);
 int memevent_detach(struct domain *d, unsigned int class);
 int memevent_get_info(struct domain *d, struct xen_memevent_info *info);
 
-/* The same of the host's channel. */
+/* The same of the host's channel, which tells of shared pages only. */
+#ifdef CONFIG_MEM_SHARING
 int memevent_host_attach(struct xen_memevent_attach *attach);
 int memevent_host_detach(unsigned int class);
 int memevent_host_get_info(struct xen_memevent_info *info);
 unsigned int memevent_host_frames(unsigned int class);
 int memevent_host_acquire(unsigned int class, unsigned int frame, unsigned int nr_frames,
                           xen_pfn_t mfn_list[]);
+#else
+static inline int memevent_host_attach(struct xen_memevent_attach *attach)
+{
+    return -ENOSYS;
+}
+
+static inline int memevent_host_detach(unsigned int class)
+{
+    return -ENOSYS;
+}
+
+static inline int memevent_host_get_info(struct xen_memevent_info *info)
+{
+    return -ENOENT;
+}
+
+static inline unsigned int memevent_host_frames(unsigned int class)
+{
+    return 0;
+}
+
+static inline int memevent_host_acquire(unsigned int class, unsigned int frame, unsigned int nr_frames,
+                                        xen_pfn_t mfn_list[])
+{
+    return -EINVAL;
+}
+#endif
 
 /* Whether somebody holds the other end of this port of d's.  No port (0) is held by nobody. */
 bool memevent_port_is_bound(struct domain *d, int port);
@@ -69,6 +97,7 @@ void cf_check memevent_kicked(struct vcpu *v, unsigned int port);
 
 /* What a class asks of a domain, its answers' meaning, its operations.  Each is in the file of its family. */
 #ifdef CONFIG_MEM_PAGING
+bool cf_check memevent_paging_busy(const struct domain *d);
 int cf_check memevent_paging_allowed(const struct domain *d);
 void cf_check memevent_paging_answered(struct domain *d, const struct xen_memevent_request *request,
                                        const struct xen_memevent_response *response);
@@ -76,6 +105,7 @@ int memevent_paging_operation(struct domain *d, struct xen_memevent_operation *o
 #endif
 
 #ifdef CONFIG_MEM_SHARING
+bool cf_check memevent_oom_busy(const struct domain *d);
 int cf_check memevent_oom_allowed(const struct domain *d);
 void cf_check memevent_oom_answered(struct domain *d, const struct xen_memevent_request *request,
                                     const struct xen_memevent_response *response);

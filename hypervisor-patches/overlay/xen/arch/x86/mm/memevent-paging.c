@@ -44,6 +44,12 @@ int cf_check memevent_paging_allowed(const struct domain *d)
     return 0;
 }
 
+/* A page that is out would be lost with the channel. */
+bool cf_check memevent_paging_busy(const struct domain *d)
+{
+    return atomic_read(&d->paged_pages);
+}
+
 /* ---- Events ---- */
 
 /* With the p2m lock held, so that a request is on its way whenever a page that somebody waits for is out. */

@@ -20,6 +20,11 @@ int cf_check memevent_oom_allowed(const struct domain *d)
     return is_hvm_domain(d) ? 0 : -ENODEV;
 }
 
+bool cf_check memevent_oom_busy(const struct domain *d)
+{
+    return false;
+}
+
 void cf_check memevent_oom_answered(struct domain *d, const struct xen_memevent_request *request,
                                     const struct xen_memevent_response *response)
 {
