@@ -7,7 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdlib.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -21,22 +21,22 @@ static bool is_out(enum fake_type type)
     return type == FAKE_PAGED || type == FAKE_PAGING_IN;
 }
 
+void fake_channel_open(struct fake_host *h)
+{
+    struct memevent_reliable *core = h->core = fake_share(sizeof(*core));
+
+    memevent_reliable_layout(core, FAKE_VCPUS, sizeof(struct xen_memevent_request),
+                             sizeof(struct xen_memevent_response));
+    core->shared = fake_share(core->size);
+    core->entries = fake_share(core->slots * sizeof(*core->entries));
+    core->requests = fake_share((size_t)core->slots * core->request_size);
+    memevent_reliable_init(core);
+}
+
 void fake_channel_attach(struct fake_host *h)
 {
     struct memevent_reliable *core = h->core;
 
-    if ( !core )
-    {
-        core = h->core = calloc(1, sizeof(*core));
-        assert_non_null(core);
-        memevent_reliable_layout(core, FAKE_VCPUS, sizeof(struct xen_memevent_request),
-                                 sizeof(struct xen_memevent_response));
-        core->shared = aligned_alloc(HYPERVISOR_PAGE_SIZE, core->size);
-        core->entries = calloc(core->slots, sizeof(*core->entries));
-        core->requests = calloc(core->slots, core->request_size);
-        assert_true(core->shared && core->entries && core->requests);
-        memevent_reliable_init(core);
-    }
     h->ring = (struct hypervisor_ring){
         .page = core->shared, .size = core->size, .fd = h->ring.fd, .kind = RING_RELIABLE,
         .rings = 1, .ring_size = core->size, .slots = core->slots,
@@ -53,10 +53,10 @@ void fake_channel_close(struct fake_host *h)
         return;
     assert_int_equal(h->core->info.unknown + h->core->info.repeated + h->core->info.malformed +
                      h->core->info.overruns, 0);
-    free(h->core->shared);
-    free(h->core->entries);
-    free(h->core->requests);
-    free(h->core);
+    munmap(h->core->requests, (size_t)h->core->slots * h->core->request_size);
+    munmap(h->core->entries, h->core->slots * sizeof(*h->core->entries));
+    munmap(h->core->shared, h->core->size);
+    munmap(h->core, sizeof(*h->core));
     h->core = NULL;
 }
 

@@ -4,12 +4,14 @@
  */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -69,6 +71,44 @@ static void free_page(struct fake_host *h, uint64_t gfn)
     memset(bytes_of(h, gfn), 0xc2, PAGE);
     h->frame[gfn].backed = false;
     h->pages--;
+}
+
+/* ---- the end of a process ---- */
+
+static volatile sig_atomic_t inside, is_ending;
+static unsigned int operations_left;
+
+void fake_kill(void)
+{
+    if ( inside )
+        is_ending = 1;
+    else
+        kill(getpid(), SIGKILL);
+}
+
+void fake_kill_after(unsigned int operations)
+{
+    operations_left = operations;
+}
+
+void fake_enter(void)
+{
+    inside++;
+}
+
+void fake_leave(void)
+{
+    inside--;
+    if ( !inside && is_ending )
+        kill(getpid(), SIGKILL);
+}
+
+/* One that the pager itself asked for has ended. */
+static void leave_operation(void)
+{
+    if ( inside == 1 && operations_left && !--operations_left )
+        is_ending = 1;
+    fake_leave();
 }
 
 static void meanwhile(struct fake_host *h)
@@ -187,15 +227,15 @@ static void resume(struct fake_host *h)
         signal_channel(h);
 }
 
-static int attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
-                       const struct memevent_options *options, struct hypervisor_ring **out, const char **why)
+static int attach(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
+                  const struct memevent_options *options, struct hypervisor_ring **out, const char **why)
 {
     struct fake_host *h = fake_of(hv);
 
     (void)options;
     assert_int_equal(class, MEMEVENT_CLASS_PAGING);
     assert_int_equal(domid, FAKE_DOMID);
-    if ( h->attached )
+    if ( h->attached && !h->has_channels )
     {
         *why = "there is one already";
         return -EBUSY;
@@ -205,9 +245,21 @@ static int attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_
     else
         memset(h->ring.page, 0, PAGE);
     h->req_prod = h->rsp_cons = 0;
+    h->channel_masked = h->channel_pending = false;
     h->attached = true;
     *out = &h->ring;
     return 0;
+}
+
+static int attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
+                       const struct memevent_options *options, struct hypervisor_ring **out, const char **why)
+{
+    int rc;
+
+    fake_enter();
+    rc = attach(hv, class, domid, options, out, why);
+    leave_operation();
+    return rc;
 }
 
 static void detach_ring(struct hypervisor *hv, struct hypervisor_ring *ring)
@@ -239,8 +291,10 @@ static int notify_ring(struct hypervisor *hv, struct hypervisor_ring *ring)
     (void)ring;
     if ( fake_of(hv)->is_gone )
         return -ENXIO;
+    fake_enter();
     resume(fake_of(hv));
     meanwhile(fake_of(hv));
+    leave_operation();
     return 0;
 }
 
@@ -327,7 +381,7 @@ static bool is_call(uint32_t call)
            call == PAGING_QUERY;
 }
 
-static int submit(struct hypervisor *hv, struct hypervisor_operation *ops, unsigned int count)
+static int carry_out(struct hypervisor *hv, struct hypervisor_operation *ops, unsigned int count)
 {
     struct fake_host *h = fake_of(hv);
 
@@ -385,6 +439,16 @@ static int submit(struct hypervisor *hv, struct hypervisor_operation *ops, unsig
     return 0;
 }
 
+static int submit(struct hypervisor *hv, struct hypervisor_operation *ops, unsigned int count)
+{
+    int rc;
+
+    fake_enter();
+    rc = carry_out(hv, ops, count);
+    leave_operation();
+    return rc;
+}
+
 /* ---- the rest of the host ---- */
 
 static int get_domain(struct hypervisor *hv, uint16_t domid, struct domain_info *out)
@@ -408,8 +472,10 @@ static int pause_domain(struct hypervisor *hv, uint16_t domid)
     assert_int_equal(domid, FAKE_DOMID);
     if ( h->pause_fails )
         return -EPERM;
+    fake_enter();
     meanwhile(h);
     h->pauses++;
+    leave_operation();
     return 0;
 }
 
@@ -417,7 +483,9 @@ static int unpause_domain(struct hypervisor *hv, uint16_t domid)
 {
     assert_int_equal(domid, FAKE_DOMID);
     assert_true(fake_of(hv)->pauses);
+    fake_enter();
     fake_of(hv)->pauses--;
+    leave_operation();
     return 0;
 }
 
@@ -509,23 +577,34 @@ static const struct hypervisor_ops fake_host_ops = {
     .get_counts      = get_counts,
 };
 
-void fake_host_open(struct fake_host *h, uint64_t pages, uint64_t seed, bool has_channels)
+void *fake_share(size_t size)
 {
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    assert_ptr_not_equal(memory, MAP_FAILED);
+    return memory;
+}
+
+struct fake_host *fake_host_open(uint64_t pages, uint64_t seed, bool has_channels)
+{
+    struct fake_host *h = fake_share(sizeof(*h));
+
     *h = (struct fake_host){
         .hv.ops = &fake_host_ops,
         .random = seed,
-        .memory = aligned_alloc(PAGE, (size_t)FAKE_FRAMES * PAGE),
-        .ring = {
-            .page = aligned_alloc(PAGE, PAGE), .size = PAGE, .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
-        },
+        .memory = fake_share((size_t)FAKE_FRAMES * PAGE),
+        .ring = { .page = fake_share(PAGE), .size = PAGE, .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) },
         .uuid = { 1, 2, 3 },
         .has_channels = has_channels,
     };
     h->stock_page = h->ring.page;
-    assert_true(h->memory && h->ring.page && h->ring.fd >= 0);
+    assert_true(h->ring.fd >= 0);
+    if ( has_channels )
+        fake_channel_open(h);
     memset(h->memory, 0xc2, (size_t)FAKE_FRAMES * PAGE);
     for ( uint64_t gfn = 0; gfn < pages; gfn++ )
         assert_true(fake_populate(h, gfn));
+    return h;
 }
 
 void fake_host_close(struct fake_host *h)
@@ -533,8 +612,9 @@ void fake_host_close(struct fake_host *h)
     assert_int_equal(h->buffers, 0);
     close(h->ring.fd);
     fake_channel_close(h);
-    free(h->stock_page);
-    free(h->memory);
+    munmap(h->stock_page, PAGE);
+    munmap(h->memory, (size_t)FAKE_FRAMES * PAGE);
+    munmap(h, sizeof(*h));
 }
 
 /* ---- the guest, and dom0 ---- */

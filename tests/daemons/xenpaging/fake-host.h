@@ -82,8 +82,23 @@ struct fake_host {
     char last_key[128], last_value[64];
 };
 
-void fake_host_open(struct fake_host *h, uint64_t pages, uint64_t seed, bool has_channels);
+/*
+ * All of it is in memory that children share, so that a pager which is killed leaves it as it was; one with channels
+ * lets the next attach.
+ */
+struct fake_host *fake_host_open(uint64_t pages, uint64_t seed, bool has_channels);
 void fake_host_close(struct fake_host *h);
+
+/*
+ * A hypercall that was begun ends even if the process is dead: between these two fake_kill() waits.  The host's
+ * operations have them themselves; what a test does as another CPU it puts between them.
+ */
+void fake_enter(void);
+void fake_leave(void);
+/* Ends this process as SIGKILL does.  May be called by a signal's handler. */
+void fake_kill(void);
+/* Does so when so many operations from now on have ended; 0: it does not. */
+void fake_kill_after(unsigned int operations);
 
 /* The bytes that the content stands for: all same-filled, compressible or not, by the seed. */
 void fake_fill(void *page, uint64_t content);
@@ -110,7 +125,11 @@ void fake_unmap(struct fake_host *h, uint64_t gfn);
 void fake_verify(struct fake_host *h);
 unsigned int fake_count(const struct fake_host *h, enum fake_type type);
 
+/* fake-host.c, for fake-channel.c: zeroed memory that children share. */
+void *fake_share(size_t size);
+
 /* fake-channel.c, for fake-host.c.  True: the consumer is to be notified. */
+void fake_channel_open(struct fake_host *h);
 void fake_channel_attach(struct fake_host *h);
 void fake_channel_close(struct fake_host *h);
 bool fake_channel_populate(struct fake_host *h, uint64_t gfn, unsigned int vcpu);

@@ -21,6 +21,7 @@
 #include "random.h"
 
 #include "daemons/xenpaging/paged.h"
+#include "daemons/xenpaging/resume.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -28,7 +29,7 @@
 #define BENCH __attribute__((unused)) static
 
 struct bench {
-    struct fake_host host;
+    struct fake_host *host;
     struct settings settings;
     struct pager pager;
     struct paged *d;
@@ -42,33 +43,41 @@ BENCH struct bench b;
 /* The next host that is opened has channels. */
 BENCH bool bench_has_channels;
 
+/* Store and stage are open: the pager begins. */
+BENCH void bench_begin(const char *directory)
+{
+    struct pager *p = &b.pager;
+    const char *why;
+
+    b.settings.prefetch_limit = 64;
+    b.settings.spill_directory = (char *)(uintptr_t)directory;
+    p->settings = &b.settings;
+    p->hv = &b.host->hv;
+    /* It wraps in the first minute. */
+    p->now = UINT32_MAX - 30000;
+    b.last_housekeeping = b.last_second = p->now;
+    assert_int_equal(loop_open(&p->loop), 0);
+    assert_int_equal(pagein_open(p), 0);
+    assert_int_equal(resume_stage(p), 0);
+    assert_int_equal(paged_open(p, FAKE_DOMID, &b.d, &why), 0);
+    p->first = b.d;
+    while ( paged_scan_step(b.d) )
+        continue;
+}
+
 BENCH void bench_open(uint64_t pages, uint64_t ram_bytes, uint64_t spill_bytes)
 {
     const char *directory = getenv("TMPDIR") ? getenv("TMPDIR") : ".";
     const struct store_options options = {
         .ram_bytes = ram_bytes, .spill_directory = spill_bytes ? directory : NULL, .spill_bytes = spill_bytes,
     };
-    struct pager *p = &b.pager;
-    const char *why;
 
     memset(&b, 0, sizeof(b));
     b.random = random_seed();
-    fake_host_open(&b.host, pages, random_next(&b.random), bench_has_channels);
-    b.settings.prefetch_limit = 64;
-    b.settings.spill_directory = (char *)(uintptr_t)directory;
-    p->settings = &b.settings;
-    p->hv = &b.host.hv;
-    /* It wraps in the first minute. */
-    p->now = UINT32_MAX - 30000;
-    b.last_housekeeping = b.last_second = p->now;
-    assert_int_equal(store_open(&p->store, &options), 0);
-    assert_int_equal(loop_open(&p->loop), 0);
-    assert_int_equal(pagein_open(p), 0);
-    assert_int_equal(store_stage_open(&p->stage, -1), 0);
-    assert_int_equal(paged_open(p, FAKE_DOMID, &b.d, &why), 0);
-    p->first = b.d;
-    while ( paged_scan_step(b.d) )
-        continue;
+    b.host = fake_host_open(pages, random_next(&b.random), bench_has_channels);
+    assert_int_equal(store_open(&b.pager.store, &options), 0);
+    assert_int_equal(store_stage_open(&b.pager.stage, -1), 0);
+    bench_begin(directory);
 }
 
 BENCH void bench_reap(void)
@@ -96,15 +105,15 @@ BENCH void bench_close(void)
     loop_close(p->loop);
     store_close(p->store);
     store_stage_close(p->stage);
-    fake_host_close(&b.host);
+    fake_host_close(b.host);
 }
 
 /* What must hold at any moment between two rounds. */
 BENCH void bench_verify(void)
 {
-    for ( uint64_t gfn = 0; gfn < FAKE_FRAMES && !b.host.is_gone; gfn++ )
+    for ( uint64_t gfn = 0; gfn < FAKE_FRAMES && !b.host->is_gone; gfn++ )
     {
-        const struct fake_frame *frame = &b.host.frame[gfn];
+        const struct fake_frame *frame = &b.host->frame[gfn];
         const struct page *page = pages_find(b.d->pages, gfn);
 
         if ( frame->type == FAKE_PAGED || (frame->type == FAKE_PAGING_IN && !frame->backed) )
@@ -183,9 +192,9 @@ BENCH void bench_rounds(unsigned int rounds, unsigned int ms)
 BENCH bool bench_reach(uint64_t target, unsigned int rounds)
 {
     b.d->target = target;
-    while ( rounds-- && b.host.pages > target )
+    while ( rounds-- && b.host->pages > target )
         bench_round(10);
-    return b.host.pages <= target;
+    return b.host->pages <= target;
 }
 
 /* Until no vCPU has anything left to do. */
@@ -194,7 +203,7 @@ BENCH bool bench_settle(unsigned int rounds)
     while ( rounds-- )
     {
         bench_round(5);
-        if ( fake_is_idle(&b.host) )
+        if ( fake_is_idle(b.host) )
             return true;
     }
     return false;
@@ -206,23 +215,23 @@ BENCH void bench_leave(void)
     unsigned int rounds = 20000;
 
     b.d->phase = PAGED_LEAVING;
-    while ( paged_left(b.d) || !fake_is_idle(&b.host) )
+    while ( paged_left(b.d) || !fake_is_idle(b.host) )
     {
         if ( !--rounds )
             fail_msg("it does not end: %llu left, %u vCPUs wait, %llu nominated", (unsigned long long)paged_left(b.d),
-                     fake_waiting(&b.host), (unsigned long long)pages_count(b.d->pages, PAGE_NOMINATED));
+                     fake_waiting(b.host), (unsigned long long)pages_count(b.d->pages, PAGE_NOMINATED));
         bench_round(5);
     }
-    assert_int_equal(fake_count(&b.host, FAKE_PAGED), 0);
-    assert_int_equal(fake_count(&b.host, FAKE_PAGING_IN), 0);
-    assert_int_equal(fake_count(&b.host, FAKE_PAGING_OUT), 0);
-    assert_int_equal(fake_waiting(&b.host), 0);
-    assert_int_equal(b.host.pages_paged, 0);
+    assert_int_equal(fake_count(b.host, FAKE_PAGED), 0);
+    assert_int_equal(fake_count(b.host, FAKE_PAGING_IN), 0);
+    assert_int_equal(fake_count(b.host, FAKE_PAGING_OUT), 0);
+    assert_int_equal(fake_waiting(b.host), 0);
+    assert_int_equal(b.host->pages_paged, 0);
     assert_int_equal(pages_count(b.d->pages, PAGE_OUT), 0);
     assert_int_equal(pages_count(b.d->pages, PAGE_NOMINATED), 0);
     assert_int_equal(store_count(b.d->store), 0);
     assert_int_equal(b.pager.free_load_count, LOADS_MAX);
-    fake_verify(&b.host);
+    fake_verify(b.host);
 }
 
 #endif

@@ -150,16 +150,16 @@ static bool touch_until_failure(void)
 {
     for ( uint64_t gfn = 0; gfn < PAGES; gfn++ )
     {
-        if ( b.host.frame[gfn].type != FAKE_PAGED )
+        if ( b.host->frame[gfn].type != FAKE_PAGED )
             continue;
-        fake_access(&b.host, 0, gfn, false);
+        fake_access(b.host, 0, gfn, false);
         /* Nothing goes out meanwhile: the file is to stay as it is. */
-        b.d->target = b.host.pages + 32;
-        for ( unsigned int i = 0; i < 50 && !fake_is_idle(&b.host); i++ )
+        b.d->target = b.host->pages + 32;
+        for ( unsigned int i = 0; i < 50 && !fake_is_idle(b.host); i++ )
             bench_round(2);
         if ( b.d->failed )
             return true;
-        assert_true(fake_is_idle(&b.host));
+        assert_true(fake_is_idle(b.host));
     }
     return false;
 }
@@ -168,7 +168,7 @@ static void read_all(uint64_t first, int step, uint64_t count)
 {
     for ( uint64_t i = 0; i < count; i++ )
     {
-        fake_access(&b.host, 0, first + step * (int64_t)i, false);
+        fake_access(b.host, 0, first + step * (int64_t)i, false);
         assert_true(bench_settle(1000));
     }
 }
@@ -186,16 +186,16 @@ static void test_targets(void **unused)
         b.d->target = targets[i];
         bench_rounds(2000, 10);
         /* What is brought back unasked stops a little below. */
-        assert_true(b.host.pages <= targets[i] && b.host.pages + 64 >= targets[i]);
-        assert_int_equal(b.host.pages + b.host.pages_paged, PAGES);
-        assert_int_equal(store_count(b.d->store), b.host.pages_paged);
+        assert_true(b.host->pages <= targets[i] && b.host->pages + 64 >= targets[i]);
+        assert_int_equal(b.host->pages + b.host->pages_paged, PAGES);
+        assert_int_equal(store_count(b.d->store), b.host->pages_paged);
         bench_verify();
     }
     b.d->target = 1000;
     bench_rounds(1000, 10);
     b.d->target = TARGET_NONE;
     bench_rounds(2000, 10);
-    assert_int_equal(b.host.pages, PAGES);
+    assert_int_equal(b.host->pages, PAGES);
     bench_leave();
     bench_close();
 }
@@ -215,8 +215,8 @@ static void test_sequential_reader(void **unused)
         faults = b.d->statistics.faults;
         for ( uint64_t i = 0; i < PAGES; i++ )
         {
-            b.d->target = b.host.pages + 10;
-            fake_access(&b.host, 0, step > 0 ? i : PAGES - 1 - i, false);
+            b.d->target = b.host->pages + 10;
+            fake_access(b.host, 0, step > 0 ? i : PAGES - 1 - i, false);
             assert_true(bench_settle(1000));
         }
         faults = b.d->statistics.faults - faults;
@@ -238,20 +238,20 @@ static void test_flipped_bits(void **unused)
     assert_true(bench_reach(300, 5000));
     flip_spill();
     assert_true(touch_until_failure());
-    assert_int_equal(b.host.pauses, 1);
+    assert_int_equal(b.host->pauses, 1);
     assert_false(b.d->lost);
     /* Not loaded, and not answered, however often it is tried. */
     bench_rounds(1000, 5);
-    assert_int_equal(b.host.pauses, 1);
-    assert_int_equal(b.host.frame[b.d->failed_gfn].type, FAKE_PAGING_IN);
-    assert_false(b.host.frame[b.d->failed_gfn].backed);
+    assert_int_equal(b.host->pauses, 1);
+    assert_int_equal(b.host->frame[b.d->failed_gfn].type, FAKE_PAGING_IN);
+    assert_false(b.host->frame[b.d->failed_gfn].backed);
     assert_int_equal(b.recoveries, 0);
     bench_verify();
 
     /* The disk is repaired: it goes on by itself. */
     flip_back();
     bench_rounds(1000, 5);
-    assert_int_equal(b.host.pauses, 0);
+    assert_int_equal(b.host->pauses, 0);
     assert_int_equal(b.recoveries, 1);
     assert_true(bench_settle(1000));
     bench_leave();
@@ -268,12 +268,12 @@ static void test_unreadable_file(void **unused)
     assert_true(bench_reach(300, 5000));
     cut_spill(&saved, &size);
     assert_true(touch_until_failure());
-    assert_int_equal(b.host.pauses, 1);
+    assert_int_equal(b.host->pauses, 1);
     bench_rounds(1000, 5);
-    assert_int_equal(b.host.pauses, 1);
+    assert_int_equal(b.host->pauses, 1);
     restore_spill(saved, size);
     bench_rounds(1000, 5);
-    assert_int_equal(b.host.pauses, 0);
+    assert_int_equal(b.host->pauses, 0);
     assert_true(bench_settle(1000));
     bench_leave();
     bench_close();
@@ -292,22 +292,22 @@ static void test_leaving_a_damaged_file(void **unused)
     b.d->phase = PAGED_LEAVING;
     bench_rounds(2000, 5);
     assert_true(b.d->failed);
-    assert_int_equal(b.host.pauses, 1);
+    assert_int_equal(b.host->pauses, 1);
     store_domain_get_counts(b.d->store, &counts);
     assert_true(counts.in_file > 100);
     assert_int_equal(counts.pages, counts.in_file);
-    assert_int_equal(b.host.pages_paged, counts.pages);
+    assert_int_equal(b.host->pages_paged, counts.pages);
     for ( unsigned int i = 0; i < 1000; i++ )
         busy += bench_round(5);
     /* They are tried again once a second, all of them, and that is all. */
     printf("%u busy rounds of 1000, for %u pages\n", busy, (unsigned int)counts.pages);
     assert_true(busy < 8 * (counts.pages / STEP_PAGES_BUSY + 10));
     assert_true(paged_left(b.d));
-    fake_verify(&b.host);
+    fake_verify(b.host);
 
     flip_back();
     bench_rounds(1000, 5);
-    assert_int_equal(b.host.pauses, 0);
+    assert_int_equal(b.host->pauses, 0);
     bench_leave();
     bench_close();
 }
@@ -322,7 +322,7 @@ static void test_damage_that_nobody_needs(void **unused)
     b.d->target = 2000;
     bench_rounds(1000, 10);
     assert_false(b.d->failed);
-    assert_int_equal(b.host.pauses, 0);
+    assert_int_equal(b.host->pauses, 0);
     flip_back();
     bench_leave();
     bench_close();
@@ -334,11 +334,11 @@ static void test_full_store(void **unused)
     bench_open(PAGES, STORE_RAM_MIN, 0);
     assert_false(bench_reach(100, 3000));
     assert_true(b.pager.store_full);
-    assert_true(b.host.pages_paged > 100);
+    assert_true(b.host->pages_paged > 100);
     bench_verify();
     read_all(0, 1, PAGES);
     bench_verify();
-    assert_int_equal(b.host.pauses, 0);
+    assert_int_equal(b.host->pauses, 0);
     bench_leave();
     bench_close();
 }
@@ -359,7 +359,7 @@ static void test_store_that_refuses(void **unused)
 
     bench_open(PAGES, 8 * MIB, 0);
     assert_true(bench_reach(2000, 3000));
-    b.host.memory_limit = 1;      /* the host has none */
+    b.host->memory_limit = 1;      /* the host has none */
     refuse_puts = 5;
     b.d->target = 1500;
     for ( unsigned int i = 0; i < 100 && refuse_puts; i++ )
@@ -369,10 +369,10 @@ static void test_store_that_refuses(void **unused)
     b.d->phase = PAGED_LEAVING;
     bench_rounds(300, 10);
     assert_true(paged_left(b.d));
-    b.host.memory_limit = 2500;   /* so that those come last for which the store has no entry */
+    b.host->memory_limit = 2500;   /* so that those come last for which the store has no entry */
     bench_rounds(300, 10);
     assert_true(paged_left(b.d));
-    b.host.memory_limit = 0;
+    b.host->memory_limit = 0;
     bench_leave();
     bench_close();
 
@@ -384,15 +384,15 @@ static void test_store_that_refuses(void **unused)
     b.d->phase = PAGED_LEAVING;
     for ( unsigned int i = 0; i < 100 && store_count(b.d->store); i++ )
         bench_round(1);
-    b.host.memory_limit = 1;
+    b.host->memory_limit = 1;
     refuse_puts = 100000;
     for ( unsigned int i = 0; i < 100 && pages_count(b.d->pages, PAGE_NOMINATED); i++ )
         bench_round(1);
     assert_int_equal(store_count(b.d->store), 0);
-    assert_true(b.host.pages_paged > 0);
+    assert_true(b.host->pages_paged > 0);
     assert_true(paged_left(b.d) > 0);
     refuse_puts = 0;
-    b.host.memory_limit = 0;
+    b.host->memory_limit = 0;
     bench_leave();
     bench_close();
 }
@@ -403,21 +403,21 @@ static void test_host_without_memory(void **unused)
     (void)unused;
     bench_open(PAGES, 8 * MIB, 0);
     assert_true(bench_reach(1000, 3000));
-    b.host.memory_limit = b.host.pages;
+    b.host->memory_limit = b.host->pages;
     for ( unsigned int i = 0; i < 300; i++ )
     {
-        fake_access(&b.host, 0, random_below(&b.random, PAGES), true);
+        fake_access(b.host, 0, random_below(&b.random, PAGES), true);
         assert_true(bench_settle(2000));
     }
     assert_true(b.d->statistics.no_memory > 0);
-    assert_int_equal(b.host.pauses, 0);
+    assert_int_equal(b.host->pauses, 0);
 
     /* Those that nobody waits for leave buffers for those that somebody will. */
-    b.host.memory_limit = 1;
+    b.host->memory_limit = 1;
     b.d->phase = PAGED_LEAVING;
     bench_rounds(200, 10);
     assert_int_equal(b.pager.free_load_count, LOADS_FOR_FAULTS);
-    b.host.memory_limit = 0;
+    b.host->memory_limit = 0;
     bench_leave();
     bench_close();
 }
@@ -430,19 +430,19 @@ static void test_vanished_pages(void **unused)
     (void)unused;
     bench_open(PAGES, 8 * MIB, 0);
     assert_true(bench_reach(2900, 3000));
-    b.host.evict_fails = 1;
+    b.host->evict_fails = 1;
     b.d->target = 2000;
     bench_rounds(100, 1);
-    b.host.evict_fails = 0;
+    b.host->evict_fails = 0;
     for ( uint64_t gfn = 0; gfn < PAGES; gfn++ )
-        if ( b.host.frame[gfn].type == FAKE_PAGING_OUT )
-            vanished += fake_drop(&b.host, gfn, false);
+        if ( b.host->frame[gfn].type == FAKE_PAGING_OUT )
+            vanished += fake_drop(b.host, gfn, false);
     assert_true(vanished > 700);
     assert_true(bench_reach(500, 3000));
     bench_rounds(500, 10);
     for ( uint64_t gfn = 0; gfn < PAGES; gfn++ )
-        if ( b.host.frame[gfn].type == FAKE_PAGING_OUT )
-            fake_drop(&b.host, gfn, false);
+        if ( b.host->frame[gfn].type == FAKE_PAGING_OUT )
+            fake_drop(b.host, gfn, false);
     bench_leave();
     bench_close();
 }
@@ -457,27 +457,27 @@ static void test_lost_drops(void **unused)
     assert_true(bench_reach(1000, 3000));
     for ( unsigned int vcpu = 0; vcpu < FAKE_SLOTS; vcpu++ )
     {
-        for ( gfn = vcpu * 200; b.host.frame[gfn].type != FAKE_PAGED; gfn++ )
+        for ( gfn = vcpu * 200; b.host->frame[gfn].type != FAKE_PAGED; gfn++ )
             continue;
-        fake_access(&b.host, vcpu, gfn, false);
+        fake_access(b.host, vcpu, gfn, false);
     }
-    fake_is_idle(&b.host);
-    assert_int_equal(fake_waiting(&b.host), FAKE_SLOTS);
+    fake_is_idle(b.host);
+    assert_int_equal(fake_waiting(b.host), FAKE_SLOTS);
     for ( gfn = 0; gfn < PAGES; gfn++ )
     {
-        if ( b.host.frame[gfn].type != FAKE_PAGED || !fake_drop(&b.host, gfn, true) )
+        if ( b.host->frame[gfn].type != FAKE_PAGED || !fake_drop(b.host, gfn, true) )
             continue;
         /* Half of them come back with other bytes. */
         if ( ++lost % 2 )
-            assert_true(fake_populate(&b.host, gfn));
+            assert_true(fake_populate(b.host, gfn));
     }
     assert_true(lost > 1000);
-    assert_int_equal(b.host.lost_drops, lost);
+    assert_int_equal(b.host->lost_drops, lost);
     assert_true(bench_settle(1000));
     /* They are found, and can be paged again. */
     bench_rounds(500, 10);
     /* Of those that came back no old bytes are kept. */
-    assert_true(store_count(b.d->store) <= b.host.pages_paged + lost / 2);
+    assert_true(store_count(b.d->store) <= b.host->pages_paged + lost / 2);
     assert_true(bench_reach(700, 3000));
     read_all(0, 1, PAGES);
     bench_leave();
@@ -492,27 +492,27 @@ static void test_given_up_while_waited_for(void **unused)
     assert_true(bench_reach(300, 5000));
     for ( uint64_t gfn = 0, done = 0; done < 200; gfn = (gfn + 1) % PAGES )
     {
-        if ( b.host.frame[gfn].type != FAKE_PAGED )
+        if ( b.host->frame[gfn].type != FAKE_PAGED )
         {
             bench_round(5);
             continue;
         }
-        fake_access(&b.host, 0, gfn, false);
-        fake_is_idle(&b.host);
+        fake_access(b.host, 0, gfn, false);
+        fake_is_idle(b.host);
         b.pager.now++;
         pagein_serve(b.d);
-        if ( b.host.frame[gfn].type == FAKE_PAGING_IN )
+        if ( b.host->frame[gfn].type == FAKE_PAGING_IN )
         {
-            assert_true(fake_drop(&b.host, gfn, false));
+            assert_true(fake_drop(b.host, gfn, false));
             /* At once, not when somebody looks after those who wait. */
             pagein_serve(b.d);
-            assert_int_equal(b.host.vcpu[0].paused, 0);
+            assert_int_equal(b.host->vcpu[0].paused, 0);
         }
         if ( done++ % 2 )
-            fake_populate(&b.host, gfn);
+            fake_populate(b.host, gfn);
         assert_true(bench_settle(1000));
     }
-    assert_true(b.host.drops > 10);
+    assert_true(b.host->drops > 10);
     bench_leave();
     bench_close();
 }
@@ -525,30 +525,30 @@ static void test_late_bytes(void **unused)
     (void)unused;
     bench_open(PAGES, 8 * MIB, 0);
     assert_true(bench_reach(1000, 3000));
-    while ( b.host.frame[gfn].type != FAKE_PAGED )
+    while ( b.host->frame[gfn].type != FAKE_PAGED )
         gfn++;
-    b.host.memory_limit = 1;
-    fake_access(&b.host, 0, gfn, false);
-    fake_is_idle(&b.host);
+    b.host->memory_limit = 1;
+    fake_access(b.host, 0, gfn, false);
+    fake_is_idle(b.host);
     pagein_serve(b.d);
     assert_non_null(b.d->stuck);
 
-    b.host.memory_limit = 0;
-    assert_true(fake_drop(&b.host, gfn, false));
-    assert_true(fake_populate(&b.host, gfn));
+    b.host->memory_limit = 0;
+    assert_true(fake_drop(b.host, gfn, false));
+    assert_true(fake_populate(b.host, gfn));
     pagein_serve(b.d);
     b.d->scan = b.d->scan_found = 0;
     b.d->target = 1;
     /* Without the housekeeping, which would try the load again. */
-    for ( unsigned int i = 0; i < 3000 && b.host.frame[gfn].type != FAKE_PAGED; i++ )
+    for ( unsigned int i = 0; i < 3000 && b.host->frame[gfn].type != FAKE_PAGED; i++ )
     {
         b.pager.now += 10;
         pageout_step(b.d);
     }
-    assert_int_equal(b.host.frame[gfn].type, FAKE_PAGED);
+    assert_int_equal(b.host->frame[gfn].type, FAKE_PAGED);
     /* The model looks at the bytes. */
     pagein_retry(b.d);
-    assert_int_equal(b.host.frame[gfn].type, FAKE_PAGED);
+    assert_int_equal(b.host->frame[gfn].type, FAKE_PAGED);
     assert_true(bench_settle(1000));
     bench_leave();
     bench_close();
@@ -564,26 +564,26 @@ static void test_mapped_pages(void **unused)
     b.d->target = 2000;
     bench_rounds(3, 1);
     for ( uint64_t gfn = 0; gfn < PAGES; gfn++ )
-        if ( b.host.frame[gfn].type == FAKE_PAGING_OUT )
-            mapped += fake_map(&b.host, gfn);
+        if ( b.host->frame[gfn].type == FAKE_PAGING_OUT )
+            mapped += fake_map(b.host, gfn);
     assert_true(mapped > 100);
     bench_rounds(300, 10);
     bench_leave();
     for ( uint64_t gfn = 0; gfn < PAGES; gfn++ )
-        if ( b.host.frame[gfn].mappings )
-            fake_unmap(&b.host, gfn);
+        if ( b.host->frame[gfn].mappings )
+            fake_unmap(b.host, gfn);
 
     /* All of it is mapped: the one who does that is asked to let go. */
     b.d->phase = PAGED_RUNNING;
     for ( uint64_t gfn = 0; gfn < PAGES; gfn++ )
-        assert_true(fake_map(&b.host, gfn));
+        assert_true(fake_map(b.host, gfn));
     b.d->target = 1000;
     bench_rounds(1000, 10);
-    assert_int_equal(b.host.pages, PAGES);
-    assert_string_equal(b.host.last_key, "/local/domain/0/device-model/7/command");
-    assert_string_equal(b.host.last_value, "flush-cache");
+    assert_int_equal(b.host->pages, PAGES);
+    assert_string_equal(b.host->last_key, "/local/domain/0/device-model/7/command");
+    assert_string_equal(b.host->last_value, "flush-cache");
     for ( uint64_t gfn = 0; gfn < PAGES; gfn++ )
-        fake_unmap(&b.host, gfn);
+        fake_unmap(b.host, gfn);
     assert_true(bench_reach(1000, 3000));
     bench_leave();
     bench_close();
@@ -595,19 +595,19 @@ static void test_failing_hypercalls(void **unused)
     (void)unused;
     bench_open(PAGES, 8 * MIB, 0);
     assert_true(bench_reach(1500, 3000));
-    b.host.submit_fails = 3;
+    b.host->submit_fails = 3;
     for ( unsigned int i = 0; i < 200; i++ )
     {
-        fake_access(&b.host, 0, random_below(&b.random, PAGES), true);
-        for ( unsigned int round = 0; round < 2000 && !fake_is_idle(&b.host); round++ )
+        fake_access(b.host, 0, random_below(&b.random, PAGES), true);
+        for ( unsigned int round = 0; round < 2000 && !fake_is_idle(b.host); round++ )
             bench_round(10);
-        assert_true(fake_is_idle(&b.host));
+        assert_true(fake_is_idle(b.host));
         assert_false(b.d->lost);
     }
-    b.host.submit_fails = 0;
+    b.host->submit_fails = 0;
     bench_rounds(500, 10);
     assert_false(b.d->failed);
-    assert_int_equal(b.host.pauses, 0);
+    assert_int_equal(b.host->pauses, 0);
     bench_leave();
     bench_close();
 }
@@ -629,10 +629,10 @@ static bool leave_look(void)
     bool closed = paged_leave(b.d);
 
     assert_int_equal(closed, !b.d->channel);
-    assert_int_equal(closed, !b.host.attached);
-    assert_int_equal(b.host.pauses, 0);
-    assert_int_equal(fake_waiting(&b.host), 0);
-    assert_true(fake_is_idle(&b.host));
+    assert_int_equal(closed, !b.host->attached);
+    assert_int_equal(b.host->pauses, 0);
+    assert_int_equal(fake_waiting(b.host), 0);
+    assert_true(fake_is_idle(b.host));
     return closed;
 }
 
@@ -645,21 +645,21 @@ static void test_late_requests(void **unused)
     bench_leave();
 
     /* Before the first look; between the first and the second; during the pause of the second. */
-    fake_ask_late(&b.host, 0, LATE_GFN);
+    fake_ask_late(b.host, 0, LATE_GFN);
     assert_false(leave_look());
     assert_false(leave_look());
-    fake_ask_late(&b.host, 0, LATE_GFN);
+    fake_ask_late(b.host, 0, LATE_GFN);
     assert_false(leave_look());
     assert_false(leave_look());
-    b.host.meanwhile = ask_at_pause;
+    b.host->meanwhile = ask_at_pause;
     assert_false(leave_look());
-    assert_null(b.host.meanwhile);
+    assert_null(b.host->meanwhile);
 
     /* A domain that cannot be paused is no quieter for it. */
-    b.host.pause_fails = true;
+    b.host->pause_fails = true;
     for ( unsigned int i = 0; i < 5; i++ )
         assert_false(leave_look());
-    b.host.pause_fails = false;
+    b.host->pause_fails = false;
 
     /* Two quiet looks, one after the other. */
     assert_false(leave_look());
@@ -675,17 +675,17 @@ static void test_domain_gone(void **unused)
         bench_open(PAGES, STORE_RAM_MIN, 64 * MIB);
         assert_true(bench_reach(300, 5000));
         for ( unsigned int vcpu = 0; vcpu < FAKE_SLOTS; vcpu++ )
-            fake_access(&b.host, vcpu, vcpu * 300 + 7, false);
-        fake_is_idle(&b.host);
+            fake_access(b.host, vcpu, vcpu * 300 + 7, false);
+        fake_is_idle(b.host);
         /* With reads in flight, and vCPUs that wait. */
         b.d->phase = PAGED_LEAVING;
         bench_round(1);
         if ( how == 0 )
-            b.host.is_gone = true;
+            b.host->is_gone = true;
         else if ( how == 1 )
-            b.host.is_dying = true;
+            b.host->is_dying = true;
         else
-            b.host.uuid[5] = 9;   /* another one has its number */
+            b.host->uuid[5] = 9;   /* another one has its number */
         bench_rounds(200, 5);
         assert_int_equal(b.d->phase, PAGED_GONE);
         bench_close();
@@ -694,7 +694,7 @@ static void test_domain_gone(void **unused)
     /* At once: some loads are being read, others wait for memory of the host. */
     bench_open(PAGES, STORE_RAM_MIN, 64 * MIB);
     assert_true(bench_reach(300, 5000));
-    b.host.memory_limit = 1;
+    b.host->memory_limit = 1;
     b.d->phase = PAGED_LEAVING;
     pageout_step(b.d);
     pageout_step(b.d);
@@ -715,13 +715,13 @@ static void test_refused_attach(void **unused)
     bench_leave();
     paged_close(b.d);
     b.d = NULL;
-    b.host.attached = true;       /* somebody else */
+    b.host->attached = true;       /* somebody else */
     assert_int_equal(paged_open(&b.pager, FAKE_DOMID, &second, &why), -EBUSY);
     assert_null(second);
     assert_non_null(why);
     assert_int_equal(paged_open(&b.pager, FAKE_DOMID + 1, &second, &why), -ESRCH);
     assert_null(why);
-    b.host.attached = false;
+    b.host->attached = false;
     assert_int_equal(paged_open(&b.pager, FAKE_DOMID, &b.d, &why), 0);
     bench_leave();
     bench_close();
@@ -733,7 +733,7 @@ static void test_broken_ring(void **unused)
     bench_open(PAGES, 8 * MIB, 0);
     assert_true(bench_reach(1000, 3000));
     /* req_prod is the first word of the page. */
-    *(uint32_t *)b.host.ring.page += 1000;
+    *(uint32_t *)b.host->ring.page += 1000;
     bench_rounds(100, 10);
     assert_true(b.d->broken);
     bench_verify();
