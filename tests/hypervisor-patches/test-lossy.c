@@ -267,6 +267,27 @@ static void test_deadline(void **state)
     pair_close(&pair);
 }
 
+/* A loss that the consumer may not have seen is something to be told, once, even if the ring is empty. */
+static void test_deadline_tells_of_losses(void **state)
+{
+    struct lossy_pair pair;
+    uint64_t what;
+    unsigned int i;
+
+    (void)state;
+    pair_open(&pair);
+    for ( i = 0; i <= SLOTS; i++ )
+        put(&pair);
+    while ( next(&pair, &what) )
+        give_back(&pair);
+    assert_false(memevent_lossy_expire(&pair.ring));
+    arm(&pair);
+    assert_true(memevent_lossy_expire(&pair.ring));
+    arm(&pair);
+    assert_false(memevent_lossy_expire(&pair.ring));
+    pair_close(&pair);
+}
+
 /* The consumer's words are anything: no record beyond the ring, and the private counters stay right. */
 static void test_hostile(void **state)
 {
@@ -342,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_wish),
         cmocka_unit_test(test_wish_when_full),
         cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_deadline_tells_of_losses),
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_hostile_index),
     };

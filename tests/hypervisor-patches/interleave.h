@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Runs a few threads of a model in every order in which their accesses to shared words can happen on x86: one after the
+ * other, but each processor's stores go through a buffer, in order, which others do not see.
+ *
+ * The code under test is the real one, compiled with the barriers of interleaved/.  A thread is a function; it
+ * must do the same things whenever its loads read the same values.  States that were met before are not gone into again.
+ */
+#ifndef TESTS_INTERLEAVE_H
+#define TESTS_INTERLEAVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* clang says it in its own way. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+
+#define INTERLEAVE_THREADS_MAX 4
+
+struct interleave_model {
+    /* Words outside it are their writer's own: others see a store at once, and their writer reads them without loads. */
+    const void *shared;
+    size_t shared_size;
+    unsigned int threads;
+    void (*run[INTERLEAVE_THREADS_MAX])(void);
+    /* Before each run, and after one in which all threads have come to their ends. */
+    void (*begin)(void);
+    void (*end)(void);
+    /* All that threads share: part of a state.  Calls interleave_hash() for each piece. */
+    void (*hash)(void);
+    /* Of it, what the holder of the lock reads without loads: part of what it knows from then on. */
+    void (*hash_locked)(void);
+};
+
+struct interleave_result {
+    unsigned long runs;         /* from the begin, each going somewhere new */
+    unsigned long states;
+    unsigned long ends;         /* runs to the end of all threads */
+    const char *trouble;        /* what went wrong, or NULL: a sentence, and what happened until then was printed */
+};
+
+/* Every order of the model, or the first in which something goes wrong. */
+struct interleave_result interleave_check(const struct interleave_model *model);
+
+/* ---- for the model's threads ---- */
+
+uint32_t interleave_load(const uint32_t *word);
+void interleave_store(uint32_t *word, uint32_t value);
+/* For a word with one writer that nobody decides by how soon it is seen. */
+void interleave_store_counter(uint32_t *word, uint32_t value);
+bool interleave_swap_if(uint32_t *word, uint32_t old, uint32_t new);
+void interleave_barrier(void);
+
+/* Waits until *flag, and clears it.  Others see what was stored before. */
+void interleave_wait(bool *flag);
+/* Sets it: somebody is woken.  Others see what was stored before. */
+void interleave_raise(bool *flag);
+/* The same for the model's one lock, which is free while *lock. */
+void interleave_lock(bool *lock);
+void interleave_unlock(bool *lock);
+
+void interleave_hash(const void *octets, size_t size);
+
+/* Something that must not be: ends the check. */
+void interleave_fail(const char *sentence);
+#define INTERLEAVE_REQUIRE(condition) \
+    do { \
+        if ( !(condition) ) \
+            interleave_fail(#condition " does not hold"); \
+    } while ( 0 )
+
+#endif /* TESTS_INTERLEAVE_H */
