@@ -234,27 +234,22 @@ static void run_thread(int number)
         swapcontext(&threads[number].context, &scheduler);
 }
 
-static void start_threads(void)
+/* To its first access: until there it has no choice. */
+static void start_thread(unsigned int number)
 {
-    unsigned int i;
+    struct thread *one = &threads[number];
+    char *stack = one->stack ? one->stack : malloc(STACK_OCTETS);
 
-    for ( i = 0; i < model->threads; i++ )
-    {
-        struct thread *one = &threads[i];
-        char *stack = one->stack ? one->stack : malloc(STACK_OCTETS);
-
-        if ( !stack )
-            abort();
-        memset(one, 0, sizeof(*one));
-        one->stack = stack;
-        getcontext(&one->context);
-        one->context.uc_stack.ss_sp = stack;
-        one->context.uc_stack.ss_size = STACK_OCTETS;
-        one->context.uc_link = NULL;
-        makecontext(&one->context, (void (*)(void))run_thread, 1, i);
-        /* To its first access: until there it has no choice. */
-        swapcontext(&scheduler, &one->context);
-    }
+    if ( !stack )
+        abort();
+    memset(one, 0, sizeof(*one));
+    one->stack = stack;
+    getcontext(&one->context);
+    one->context.uc_stack.ss_sp = stack;
+    one->context.uc_stack.ss_size = STACK_OCTETS;
+    one->context.uc_link = NULL;
+    makecontext(&one->context, (void (*)(void))run_thread, 1, number);
+    swapcontext(&scheduler, &one->context);
 }
 
 static bool can_go_on(const struct thread *one)
@@ -305,7 +300,8 @@ static bool run_once(unsigned int follow)
 
     running = NULL;
     model->begin();
-    start_threads();
+    for ( step = 0; step < model->threads; step++ )
+        start_thread(step);
     for ( step = 0; !trouble; step++ )
     {
         count = list_options(options);
