@@ -65,6 +65,7 @@ static int take_in_record(struct store *s, uint32_t record)
     struct store_entry entry;
     struct store_domain *d;
 
+    /* What is damaged in itself stays so, and out of use. */
     if ( store_entry_get(s, record, &entry) )
         return 0;
     if ( entry.kind == STORE_FREE )
@@ -75,8 +76,9 @@ static int take_in_record(struct store *s, uint32_t record)
     d = s->domain[entry.domid];
     if ( !d || store_directory_find(&d->directory, entry.gfn) != STORE_NONE || take_in_bytes(s, record, &entry) )
     {
-        /* It stays as it is, and out of use, for whoever wants to know what happened. */
+        /* Freed, or it might be sound for the next one, and stand in the way of what was put there since. */
         s->statistics.damaged++;
+        store_index_give(&s->index, record);
         return 0;
     }
     if ( !store_index_spare(&s->index) )
