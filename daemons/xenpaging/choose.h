@@ -4,8 +4,9 @@
  *
  * The hand passes over the frames; a page that was found in use keeps a heat that each pass takes one
  * from, and a cold one is nominated.  A nominated page is still there, but its first touch comes back
- * as an event, or takes the nomination away: it need not be guessed whether it is in use.  Nominated pages wait in order; one that
- * nobody touched for the grace time may be evicted.  Calls no hypervisor: pagers ask here and tell here.
+ * as an event, or takes the nomination away: it need not be guessed whether it is in use.  Nominated
+ * pages wait in order; one that nobody touched for the grace time may be evicted.  Calls no hypervisor:
+ * pagers ask here and tell here.
  */
 #ifndef XENPAGING_CHOOSE_H
 #define XENPAGING_CHOOSE_H

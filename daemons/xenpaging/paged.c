@@ -26,6 +26,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 /* All but what a later pager, or a later attempt, goes on with. */
 static void free_paged(struct paged *d)
 {
+    d->pager->paged_out_gone += d->statistics.paged_out;
     pagein_abandon(d);
     choose_close(d->choose);
     pages_close(d->pages);

@@ -15,6 +15,7 @@
 
 #include "choose.h"
 #include "latency.h"
+#include "oom.h"
 #include "pages.h"
 #include "settings.h"
 #include "state.h"
@@ -164,6 +165,15 @@ struct pager {
     bool memory_short;
     uint32_t store_full_at;
     bool store_full;
+    struct oom *oom;              /* oom.c's: who is listened to, */
+    struct oom_statistics oom_statistics;
+    bool oom_missing;             /* the hypervisor has no such channel, */
+    bool oom_waits;               /* somebody waits now, */
+    bool oom_short;               /* and without success since, and when last */
+    uint32_t oom_short_since, oom_short_at;
+    bool oom_said;                /* that was said, and when */
+    uint32_t oom_said_at;
+    uint64_t paged_out_gone;      /* pages evicted from domains that are paged no more */
     bool store_woken;             /* the store's descriptor was readable */
     uint64_t poll_ns;             /* how long polling lasts now; adapts */
 

@@ -403,7 +403,8 @@ bool pageout_step(struct paged *d)
     if ( paged_scan_step(d) )
         return true;
     paged_refresh(d, INFO_AGE_MS);
-    if ( d->target == TARGET_NONE || d->pages_now + SLACK_PAGES < (int64_t)d->target )
+    /* While somebody finds no memory nothing is brought in unasked. */
+    if ( d->target == TARGET_NONE || (d->pages_now + SLACK_PAGES < (int64_t)d->target && !d->pager->memory_short) )
         return step_in(d, d->target == TARGET_NONE ? STEP_PAGES_BUSY : d->target - d->pages_now);
     return step_out(d);
 }

@@ -313,9 +313,12 @@ static void look_at_domains(struct pager *p)
         if ( bit_get(seen, domid) == bit_get(host->watched, domid) || (p->single && domid != p->settings->domid) )
             continue;
         watch_domain(p, domid, bit_get(seen, domid));
+        if ( bit_get(seen, domid) )
+            oom_add(p, domid);
         if ( !bit_get(seen, domid) )
         {
             hold_remove(p, domid);
+            oom_remove(p, domid);
             if ( p->single && !p->first )
                 loop_stop(p->loop);
         }
@@ -409,6 +412,16 @@ static void settle(struct paged *d)
 
 /* ---- the rounds ---- */
 
+/* Who waits is answered in time by the housekeeper's clock, if nobody else keeps us awake. */
+static void serve_oom(struct pager *p)
+{
+    bool waits = oom_serve(p);
+
+    if ( waits && !p->oom_waits && !p->first )
+        keep_house(p, true);
+    p->oom_waits = waits;
+}
+
 static bool work_round(struct pager *p)
 {
     bool more = false;
@@ -423,6 +436,8 @@ static bool work_round(struct pager *p)
                 if ( d->ready )
                     pagein_finish(d);
     }
+    if ( p->oom )
+        serve_oom(p);
     for ( struct paged *d = p->first, *next; d; d = next )
     {
         next = d->next;
@@ -464,6 +479,8 @@ static bool poll_channels(struct pager *p)
 
 static bool arm_channels(struct pager *p)
 {
+    if ( !oom_arm(p) )
+        return false;
     for ( struct paged *d = p->first; d; d = d->next )
     {
         if ( d->armed || d->broken )
@@ -574,7 +591,7 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
         every_second(p);
         if ( is_left(p) && !p->stopping )
             attach_all_left(p);
-        else if ( !p->first )
+        else if ( !p->first && !p->oom_waits )
             keep_house(p, false);
     }
 }
@@ -783,6 +800,7 @@ static void stop(struct pager *p)
 {
     struct event *events[] = { p->housekeeping, p->store_readable, p->watches, p->watchdog };
 
+    oom_close(p);
     while ( p->first )
     {
         struct paged *d = p->first;

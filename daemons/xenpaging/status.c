@@ -158,6 +158,21 @@ static struct json_object *describe_hypervisor(struct hypervisor *hv)
     return object;
 }
 
+static struct json_object *describe_oom(const struct pager *p)
+{
+    struct json_object *object = json_object_new_object();
+    struct oom_statistics s;
+
+    oom_get_statistics(p, &s);
+    add_number(object, "domains", s.domains);
+    add_number(object, "waiting", s.waiting);
+    add_number(object, "events", s.events);
+    add_number(object, "answered_with_memory", s.answered_with);
+    add_number(object, "answered_without", s.answered_without);
+    json_object_object_add(object, "unresolved", json_object_new_boolean(s.unresolved));
+    return object;
+}
+
 static int write_whole(const char *path, const char *text)
 {
     char made[4224];
@@ -198,6 +213,7 @@ int status_write(struct pager *p)
     json_object_object_add(root, "store_full", json_object_new_boolean(p->store_full));
     json_object_object_add(root, "hypervisor", describe_hypervisor(p->hv));
     json_object_object_add(root, "store", describe_store(p->store));
+    json_object_object_add(root, "oom", describe_oom(p));
     for ( const struct paged *d = p->first; d; d = d->next )
         json_object_array_add(domains, describe_domain(d));
     json_object_object_add(root, "domains", domains);

@@ -89,6 +89,10 @@ static const struct figure of_host[] = {
     { NULL, "Read errors",                    "store.read_errors",            NULL, FORM_COUNT },
     { NULL, "Write errors",                   "store.write_errors",           NULL, FORM_COUNT },
     { NULL, "Checksum errors",                "store.checksum_errors",        NULL, FORM_COUNT },
+    { NULL, "Lacks of memory, to copy into",  "oom.events",                   NULL, FORM_COUNT },
+    { NULL, "  guests that wait now",         "oom.waiting",                  NULL, FORM_COUNT },
+    { NULL, "  answered after an eviction",   "oom.answered_with_memory",     NULL, FORM_COUNT },
+    { NULL, "  told to try again",            "oom.answered_without",         NULL, FORM_COUNT },
     { NULL, "Hypercalls",                     "hypervisor.hypercalls",        NULL, FORM_COUNT },
     { NULL, "System calls for them",          "hypervisor.system_calls",      NULL, FORM_COUNT },
 };
@@ -100,6 +104,8 @@ static const struct {
     { "stopping", "it is stopping: everything is brought in first" },
     { "host_memory_short", "the host has no free memory for pages that guests wait for: "
                            "free some ('xl info', 'xl mem-set') or lower targets" },
+    { "oom.unresolved", "a guest waits for memory to copy a shared page into, and no page can be evicted: "
+                        "free some ('xl info', 'xl mem-set'), or set targets for more domains" },
     { "store_full", "there is no room for more pages: raise memory-limit or spill-limit in "
                     OPTIONS_DIRECTORY "/xenpaging.conf and restart the pager, or raise targets" },
     { "store.file_full", "the file system of the spill directory is full: make room there" },
