@@ -201,7 +201,7 @@ int memevent_take_records(struct memevent_channel *channel, struct memevent_reco
  * memevent_next(); 0: armed, it is safe to sleep.  Until it is armed again after a wake-up the
  * channel stays quiet, so a busy consumer costs the hypervisor and itself no interrupts.
  * On a lossy channel the wake-up comes when a batch is there or the deadline has passed with less, and 1 says that a
- * batch is there already.
+ * batch, or a loss, is there already.
  */
 int memevent_arm(struct memevent_channel *channel);
 

@@ -48,6 +48,11 @@ static inline uint32_t load_full(const uint32_t *shared)
     return __atomic_load_n(shared, __ATOMIC_SEQ_CST);
 }
 
+static inline uint64_t load_full64(const uint64_t *shared)
+{
+    return __atomic_load_n(shared, __ATOMIC_SEQ_CST);
+}
+
 /*
  * Copies words out of an entry, each read exactly once, so that what is checked is what is used
  * whatever the peer does to the entry meanwhile.

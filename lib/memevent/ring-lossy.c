@@ -146,6 +146,16 @@ static uint32_t fullest(const struct ring_lossy *lossy, uint32_t (*load)(const u
     return most;
 }
 
+/* Was there a loss that take_records() has not told yet? */
+static bool has_lost(const struct ring_lossy *lossy)
+{
+    for ( uint32_t i = 0; i < lossy->count; i++ )
+        if ( load_full64(&lossy->rings[i].control->dropped) != lossy->rings[i].lost )
+            return true;
+
+    return false;
+}
+
 static int ring_peek(const struct transport *transport)
 {
     const struct ring_lossy *lossy = to_const_ring(transport);
@@ -161,13 +171,13 @@ static int ring_want_wakeup(struct transport *transport)
         return -EBADMSG;
 
     /*
-     * The wish, then the look.  Xen does not order its index and its look at the wish: one that it misses is seen with
-     * its next record, or when the deadline has passed.
+     * The wishes /before/ the look.  A record that Xen puts without seeing the wish is told of when the deadline has
+     * passed; a loss that fulfilled an earlier wish is not told of again, and is found here.
      */
     for ( uint32_t i = 0; i < lossy->count; i++ )
         store_full(&lossy->rings[i].control->armed, ++lossy->rings[i].armed);
 
-    return fullest(lossy, load_full) >= lossy->batch;
+    return fullest(lossy, load_full) >= lossy->batch || has_lost(lossy);
 }
 
 static const struct transport_ops ring_lossy_ops = {

@@ -183,6 +183,30 @@ static void test_wakeups(void **unused)
     assert_true(is_readable());
 }
 
+/* A loss that nobody was woken for, with nothing left in the ring. */
+static void test_loss_is_no_reason_to_sleep(void **unused)
+{
+    struct memevent_record records[SLOTS];
+    uint64_t lost;
+
+    (void)unused;
+    for ( unsigned int i = 0; i < SLOTS; i++ )
+        fake_channels_invalidate(&fake, 1, i);
+    assert_int_equal(memevent_take_records(channel, records, SLOTS, &lost), SLOTS);
+    assert_int_equal(memevent_arm(channel), 0);
+    /* It fulfils the wish; and the consumer takes the records, and the signal, without having seen the loss. */
+    for ( unsigned int i = 0; i < SLOTS; i++ )
+        fake_channels_invalidate(&fake, 1, i);
+    assert_int_equal(memevent_take_records(channel, records, SLOTS, &lost), SLOTS);
+    assert_int_equal(lost, 0);
+    fake.lossy[1].dropped++;
+    fake.lossy[1].shared->dropped = fake.lossy[1].dropped;
+    assert_int_equal(memevent_arm(channel), 1);
+    assert_int_equal(memevent_take_records(channel, records, SLOTS, &lost), 0);
+    assert_int_equal(lost, 1);
+    assert_int_equal(memevent_arm(channel), 0);
+}
+
 static void test_another_consumer(void **unused)
 {
     struct memevent_record records[4];
@@ -244,6 +268,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_everything_is_taken_or_lost, begin, end),
         cmocka_unit_test_setup_teardown(test_no_cpu_is_last, begin, end),
         cmocka_unit_test_setup_teardown(test_wakeups, begin, end),
+        cmocka_unit_test_setup_teardown(test_loss_is_no_reason_to_sleep, begin, end),
         cmocka_unit_test_setup_teardown(test_another_consumer, begin, end),
         cmocka_unit_test_setup_teardown(test_impossible_indices, begin, end),
         cmocka_unit_test_setup_teardown(test_other_calls, begin, end),
