@@ -207,6 +207,27 @@ static int open_directory(const char *path, bool is_tmpfs, int *out)
     return fs.f_type == TMPFS_MAGIC ? 0 : -EMEDIUMTYPE;
 }
 
+/*
+ * In which directory the spill file is: in that where an earlier pager made it, whatever the settings say now.  A link in
+ * the state directory keeps its name.  False: there is none, and is to be none.
+ */
+static bool find_spill(struct state *state, const struct settings *settings)
+{
+    ssize_t n = readlinkat(state->directory, part_name[PART_SPILL], state->spill_path, sizeof(state->spill_path) - 1);
+
+    if ( n > 0 )
+    {
+        state->spill_path[n] = '\0';
+        return true;
+    }
+    if ( !settings->spill_limit )
+        return false;
+    snprintf(state->spill_path, sizeof(state->spill_path), "%s", settings->spill_directory);
+    /* If it cannot be kept, a later pager finds the file if its settings are the same. */
+    (void)!symlinkat(state->spill_path, state->directory, part_name[PART_SPILL]);
+    return true;
+}
+
 static int empty_all(const int *fds)
 {
     for ( int part = PARTS; part-- > 0; )
@@ -266,10 +287,10 @@ static int open_in_directory(struct state *state, const struct settings *setting
         rc = open_file(state->directory, part_name[PART_POOL], &fds[PART_POOL]);
     if ( !rc )
         rc = open_file(state->directory, part_name[PART_STAGE], &fds[PART_STAGE]);
-    if ( !rc && settings->spill_limit )
+    if ( !rc && find_spill(state, settings) )
     {
-        *what = settings->spill_directory;
-        rc = open_directory(settings->spill_directory, false, &state->spill_directory);
+        *what = state->spill_path;
+        rc = open_directory(state->spill_path, false, &state->spill_directory);
         if ( !rc )
             rc = open_file(state->spill_directory, state->spill_name, &fds[PART_SPILL]);
     }

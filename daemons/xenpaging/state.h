@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where the store and the stage are while no pager runs: with the service manager, in its fd store, or in a directory on a
- * tmpfs.  Opens both, from what an earlier pager left there or anew.  What is in them is store.h's and store-stage.h's.
+ * Where the store and the stage are while no pager runs: with the service manager, in its fd store, or in a directory
+ * on a tmpfs.  Opens both, from what an earlier pager left there or anew.  What is in them is store.h's and
+ * store-stage.h's.
  */
 #ifndef XENPAGING_STATE_H
 #define XENPAGING_STATE_H
@@ -17,6 +18,7 @@ struct state {
     int spill_directory;          /* the same of that which the named spill file is in */
     int index;                    /* -1, or the file in the directory, on which the lock is */
     char spill_name[32];
+    char spill_path[4096];        /* of that directory */
     bool is_kept;                 /* a pager that comes after this one's death finds it */
     bool is_resumed;              /* an earlier pager left it */
 };

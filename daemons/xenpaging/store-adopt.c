@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What an earlier process left, taken in.  The process may have been killed between any two of its instructions, and what
- * it left may have been damaged since; the first loses nothing, the second is noticed.
+ * What an earlier process left, taken in.  The process may have been killed between any two of its instructions, and
+ * what it left may have been damaged since; the first loses nothing, the second is noticed.
  *
- * The first rests on an order that the rest of the store keeps to.  Of all that is shared, a record's word `where` decides,
- * written in one piece: a page is stored from the instant at which it says so, to the instant at which it says FREE.
+ * The first rests on an order that the rest of the store keeps to.  Of all that is shared, a record's word `where`
+ * decides, written in one piece: a page is stored from the instant at which it says so, to that at which it says FREE.
  *   put      the cell's bytes, sum and who  /before/  where.
  *   forget   where = FREE  /before/  the cell or slot can be another page's, or the cell's memory given back.
  *   squeeze  the copy in the new cell  /before/  where names it  /before/  the old cell is free.
- *   spill    the slot in the table of writes  /before/  the write; its end  /before/  where names the slot  /before/  the cell is
- *            free.  A write that was begun goes on without the process: while it may, its slot is nobody else's.
+ *   spill    the slot in the table of writes  /before/  the write; its end  /before/  where names the slot  /before/
+ *            the cell is free.  A write that was begun goes on without the process: while it may, its slot is nobody
+ *            else's.
  *   domain   its entry  /before/  its first record, and as long as there is one.
  *   growth   memory  /before/  what needs it; records that were never written to are free ones.
  * All else (directories, free lists, the pool's classes and ages, counts) is private and made anew from the records.
  *
- * Nothing that is found is believed: a record counts if its keyed check is right, its numbers are in bounds, and cell, slot and gfn
- * are nobody else's; a page's bytes are verified when they are wanted, like any.
+ * Nothing that is found is believed: a record counts if its keyed check is right, its numbers are in bounds, and cell,
+ * slot and gfn are nobody else's; a page's bytes are verified when they are wanted, like any.
  */
 #include <errno.h>
 

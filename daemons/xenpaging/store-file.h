@@ -27,8 +27,8 @@ struct store_file {
 };
 
 /*
- * A NULL directory and fd -1 open an f without a file.  fd: a file of the caller's, which is copied, in place of a nameless one; all
- * that is in it counts as free until store_file_adopt().  After an error store_file_close is still to be called.
+ * A NULL directory and fd -1 open an f without a file.  fd: a file of the caller's, who keeps the descriptor, in place
+ * of a nameless one; all that is in it counts as free until store_file_adopt().  After an error store_file_close is still to be called.
  */
 int store_file_open(struct store_file *f, const char *directory, uint64_t bytes, int fd);
 

@@ -7,8 +7,8 @@
  * Only the records are kept for a later process: directories and the list of free records follow from them.
  *
  * The memfd begins with struct store_index_header.  At STORE_INDEX_WRITES are STORE_WRITES_MAX words: the slots, plus 1,
- * that a transfer may be writing to at this moment, 0 for none.  At STORE_INDEX_DOMAINS is struct store_index_domain for each domain
- * number; records begin at STORE_INDEX_RECORDS and end with the memfd.
+ * that a transfer may be writing to at this moment, 0 for none.  At STORE_INDEX_DOMAINS is struct store_index_domain for
+ * each domain number; records begin at STORE_INDEX_RECORDS and end with the memfd.
  */
 #ifndef XENPAGING_STORE_INDEX_H
 #define XENPAGING_STORE_INDEX_H
@@ -52,7 +52,8 @@ struct store_index_domain {
     uint64_t check;              /* keyed hash of identity and number, never 0; 0: there is no such domain */
 };
 _Static_assert(sizeof(struct store_index_domain) == 32, "layout shared with a later process");
-_Static_assert(STORE_INDEX_DOMAINS + STORE_DOMID_LIMIT * sizeof(struct store_index_domain) <= STORE_INDEX_RECORDS, "room");
+_Static_assert(STORE_INDEX_DOMAINS + STORE_DOMID_LIMIT * sizeof(struct store_index_domain) <= STORE_INDEX_RECORDS,
+               "all domain numbers have their place");
 
 /* A stretch holds record numbers + 1, 0 for none. */
 struct store_stretch {

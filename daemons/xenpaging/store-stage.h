@@ -8,13 +8,14 @@
  *     (the owner)         puts those that went into the store, or gives them back to the guest;
  *     store_stage_end     nothing here is needed any more.
  *
- * A process that finds a stage between begin and end asks the hypervisor which of its frames are out.  For each that is, the bytes
- * here are the right ones: it was in the guest's memory at begin, nobody else evicts pages, and none that went out
- * is brought in before end, but by its owner from here.  So they go before whatever the store has of that frame, which
- * is the same, or left over from a page that was given up.  A frame that is not out needs no bytes.
+ * A process that finds a stage between begin and end asks the hypervisor which of its frames are out.  For each that
+ * is, the bytes here are the right ones: it was in the guest's memory at begin, nobody else evicts pages, and none that
+ * went out is brought in before end, but by its owner from here.  So they go before whatever the store has of that
+ * frame, which is the same, or left over from a page that was given up.  A frame that is not out needs no bytes.
+ *
  * No instant is left out: before begin nothing is out; in the hypervisor's hands a page is out if and only if it was
- * copied, because a hypercall that was begun ends even if the process is dead; until end the bytes stay; and taking over ends
- * in the same way, so it may itself be cut short at any instant and begun again.
+ * copied, because a hypercall that was begun ends even if the process is dead; until end the bytes stay; and taking over
+ * ends in the same way, so it may itself be cut short at any instant and begun again.
  *
  * The memory: page 0 has the header and, at octet 64, an intent for each page; page 1 + i is the bytes of intent i.
  */
@@ -29,8 +30,8 @@
 struct store_stage;
 
 /*
- * fd -1: a new one; an empty file is made one; otherwise what an earlier process left: -EBADMSG: that is no stage, or damaged.
- * The descriptor stays the caller's.
+ * fd -1: a new one; an empty file is made one; otherwise what an earlier process left: -EBADMSG: that is no stage, or
+ * damaged.  The descriptor stays the caller's.
  */
 int store_stage_open(struct store_stage **out, int fd);
 void store_stage_close(struct store_stage *t);

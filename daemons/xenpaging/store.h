@@ -113,8 +113,8 @@ int store_open(struct store **out, const struct store_options *options);
 
 /*
  * What outlives the process: descriptors of the index, the pool and the spill file (-1: there is none).  Another
- * process that has them goes on with every page that was put, whatever instant this one died at.  Memory is that of memfds or
- * of files on a tmpfs.
+ * process that has them goes on with every page that was put, whatever instant this one died at.  The first two are
+ * memfds, or files on a tmpfs.
  */
 struct store_state {
     int index, pool, file;
@@ -124,15 +124,15 @@ struct store_state {
 void store_get_state(const struct store *s, struct store_state *out);
 
 /*
- * As store_open, but in these files, which must be empty (file: as spill file, in place of a nameless one in the directory;
- * -1: a nameless one).  The descriptors stay the caller's.
+ * As store_open, but in these files, which must be empty (file: as spill file, in place of a nameless one in the
+ * directory; -1: a nameless one).  The descriptors stay the caller's.
  */
 int store_create(struct store **out, const struct store_options *options, const struct store_state *state);
 
 /*
  * Goes on with what an earlier process left.  Nobody else may use it any more.  Limits may be other than they were,
- * but nothing shrinks below what it is; there is a spill file if there was one.  Nothing of what is found is believed: what is
- * not sound is counted (.damaged) and not used, and its pages are missing.
+ * but nothing shrinks below what it is; there is a spill file if there was one.  Nothing of what is found is believed:
+ * what is not sound is counted (.damaged) and not used, and its pages are missing.
  *  -ENODATA          the earlier process died before it had made a store: there never was a page in it
  *  -EPROTONOSUPPORT  made by another version
  *  -EBADMSG          not what a store leaves

@@ -15,8 +15,9 @@
 
 #include "daemons/xenpaging/state.h"
 
-#define DOMID 5
-#define GFNS  300U
+#define DOMID 5U
+/* More than the smallest pool holds. */
+#define GFNS  700U
 
 static char spill[64], directory[64];
 static struct settings settings = { .domid = DOMID, .memory_limit = MIB, .spill_limit = 16 * MIB, .spill_directory = spill };
@@ -115,11 +116,11 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    static const char *const names[] = { "index", "pool", "stage" };
+    static const char *const names[] = { "index", "pool", "stage", "spill" };
     char path[128];
 
     (void)state;
-    for ( unsigned int i = 0; i < 3; i++ )
+    for ( unsigned int i = 0; i < 4; i++ )
         unlink(path_of(names[i]));
     snprintf(path, sizeof(path), "%s/xenpaging-%u.spill", spill, DOMID);
     unlink(path);
@@ -165,16 +166,23 @@ static void test_other_settings(void **unused)
     struct open_state o;
 
     (void)unused;
-    settings.memory_limit = 4 * MIB;
     killed(put_in_directory);
-    settings.memory_limit = MIB;
+    settings.memory_limit = 4 * MIB;
     assert_int_equal(open_in(&o, directory), 0);
     expect_all(&o);
     close_all(&o);
+    /* Of a file that is not wanted any more, or wanted elsewhere, everything is there all the same. */
     settings.spill_limit = 0;
     assert_int_equal(open_in(&o, directory), 0);
+    expect_all(&o);
     close_all(&o);
     settings.spill_limit = 16 * MIB;
+    settings.spill_directory = directory;
+    assert_int_equal(open_in(&o, directory), 0);
+    expect_all(&o);
+    close_all(&o);
+    settings.spill_directory = spill;
+    settings.memory_limit = MIB;
 }
 
 static void test_unsafe_directories(void **unused)
