@@ -73,6 +73,23 @@ struct memevent_event {
     uint64_t time;                /* of the event, ns since the hypervisor booted; 0: not known (upstream's ring) */
 };
 
+/* What an ACCESS event says besides.  Registers are those of the vCPU that waits; x86's, in Xen's order. */
+struct memevent_details {
+    uint64_t gla;                 /* guest linear address, if access says that it is valid */
+    uint32_t access;              /* MEM_ACCESS_* of Xen's: what was tried, and what is known of gla */
+    uint16_t view;                /* altp2m view */
+    uint16_t pad;                 /* zero */
+    uint64_t values[4];           /* of the other kinds: the first 32 octets of upstream's union */
+    uint64_t gpr[16];             /* rax rcx rdx rbx rsp rbp rsi rdi r8..r15 */
+    uint64_t rip;
+    uint64_t cr3;
+};
+
+/* What an answer to an ACCESS event asks for besides letting the vCPU go on.  None: the instruction is tried again. */
+#define MEMEVENT_ACTION_EMULATE    (1u << 0)    /* carry it out, whatever the access says */
+#define MEMEVENT_ACTION_SKIP_WRITE (1u << 1)    /* with EMULATE: but let its writes come to nothing */
+#define MEMEVENT_ACTION_DENY       (1u << 2)    /* a register write or the like is refused */
+
 /* What came over a lossy channel. */
 struct memevent_record {
     uint64_t what;                /* kind HANDLE: a sharing handle; GFN: the frame number, of domid */
@@ -218,6 +235,17 @@ int memevent_peek(const struct memevent_channel *channel);
  * sense any more.  Nothing is sent to the hypervisor before memevent_flush().
  */
 int memevent_answer(struct memevent_channel *channel, uint64_t id);
+
+/* The same with actions, MEMEVENT_ACTION_*.  -EINVAL: one that the class does not have. */
+int memevent_answer_with(struct memevent_channel *channel, uint64_t id, uint32_t actions);
+
+/*
+ * What the outstanding ACCESS request id says besides; and, attached with MEMEVENT_FULL_REGISTERS, upstream's struct
+ * vm_event_regs_x86 of its vCPU, of which up to size bytes are copied.  From any thread that holds the event. -ENOENT:
+ * it is not outstanding; -EOPNOTSUPP: the channel has no such thing.
+ */
+int memevent_get_details(const struct memevent_channel *channel, uint64_t id, struct memevent_details *out);
+int memevent_get_registers(const struct memevent_channel *channel, uint64_t id, void *out, size_t size);
 
 /*
  * Publishes all answers and notifies the hypervisor once, if there were any.  From any thread: of two

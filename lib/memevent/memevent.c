@@ -11,7 +11,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
+
+#include <public/memevent.h>
 
 #include "channel.h"
 #include "ring-lossy.h"
@@ -319,6 +322,11 @@ int memevent_peek(const struct memevent_channel *channel)
 
 int memevent_answer(struct memevent_channel *channel, uint64_t id)
 {
+    return memevent_answer_with(channel, id, 0);
+}
+
+int memevent_answer_with(struct memevent_channel *channel, uint64_t id, uint32_t actions)
+{
     int rc;
 
     if ( !channel->transport->ops->answer )
@@ -326,7 +334,7 @@ int memevent_answer(struct memevent_channel *channel, uint64_t id)
 
     pthread_mutex_lock(&channel->lock);
 
-    rc = channel->transport->ops->answer(channel->transport, id);
+    rc = channel->transport->ops->answer(channel->transport, id, actions);
     if ( rc < 0 )
         channel->statistics.refused++;
     else
@@ -338,6 +346,32 @@ int memevent_answer(struct memevent_channel *channel, uint64_t id)
     pthread_mutex_unlock(&channel->lock);
 
     return rc;
+}
+
+static int get_slot(const struct memevent_channel *channel, uint64_t id, size_t offset, void *out, size_t size)
+{
+    /* As in memevent_get_statistics(). */
+    pthread_mutex_t *lock = (pthread_mutex_t *)&channel->lock;
+    int rc;
+
+    if ( !channel->transport->ops->get_slot )
+        return -EOPNOTSUPP;
+
+    pthread_mutex_lock(lock);
+    rc = channel->transport->ops->get_slot(channel->transport, id, offset, out, size);
+    pthread_mutex_unlock(lock);
+
+    return rc;
+}
+
+int memevent_get_details(const struct memevent_channel *channel, uint64_t id, struct memevent_details *out)
+{
+    return get_slot(channel, id, sizeof(struct xen_memevent_request), out, sizeof(*out));
+}
+
+int memevent_get_registers(const struct memevent_channel *channel, uint64_t id, void *out, size_t size)
+{
+    return get_slot(channel, id, XEN_MEMEVENT_REGISTERS_OFFSET, out, size);
 }
 
 int memevent_flush(struct memevent_channel *channel)

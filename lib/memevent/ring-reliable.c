@@ -30,6 +30,16 @@ _Static_assert((uint16_t)MEMEVENT_CLASS_PAGING == XEN_MEMEVENT_CLASS_PAGING &&
                (uint16_t)MEMEVENT_CLASS_INVALIDATE == XEN_MEMEVENT_CLASS_INVALIDATE, "one number for a class");
 _Static_assert(MEMEVENT_NO_GFN == XEN_MEMEVENT_NO_GFN, "one number for no frame");
 
+#define ACCESS_ACTIONS (MEMEVENT_ACTION_EMULATE | MEMEVENT_ACTION_SKIP_WRITE | MEMEVENT_ACTION_DENY)
+_Static_assert(MEMEVENT_ACTION_EMULATE == XEN_MEMEVENT_ACTION_EMULATE &&
+               MEMEVENT_ACTION_SKIP_WRITE == XEN_MEMEVENT_ACTION_SKIP_WRITE &&
+               MEMEVENT_ACTION_DENY == XEN_MEMEVENT_ACTION_DENY, "actions go as they are");
+_Static_assert(sizeof(struct memevent_details) ==
+               sizeof(struct xen_memevent_access_request) - sizeof(struct xen_memevent_request),
+               "details come as they are");
+_Static_assert(offsetof(struct memevent_details, gpr) + sizeof(struct xen_memevent_request) ==
+               offsetof(struct xen_memevent_access_request, gpr), "details come as they are");
+
 /* More than any domain has vCPUs: keeps sizes from wrapping, whatever the geometry says. */
 #define SLOTS_MAX 65536u
 /* The largest slot of any class. */
@@ -68,6 +78,7 @@ struct ring_reliable {
     bool     broken;
 
     struct place *places;         /* slots of them */
+    uint64_t *slots_taken;        /* ACCESS: what was in them, request_size octets a place; else NULL */
 };
 
 static struct ring_reliable *to_ring(struct transport *transport)
@@ -87,6 +98,7 @@ static void ring_close(struct transport *transport)
     if ( !ring )
         return;
 
+    free(ring->slots_taken);
     free(ring->places);
     free(ring);
 }
@@ -181,6 +193,19 @@ static void decode(enum memevent_class class, const struct xen_memevent_request 
     };
 }
 
+static uint64_t *kept_slot(const struct ring_reliable *ring, uint32_t index)
+{
+    return ring->slots_taken + (size_t)index * (ring->request_size / sizeof(uint64_t));
+}
+
+/* What comes behind the request proper.  Its words, too, are read once, and nothing is made of them here. */
+static void keep_slot(struct ring_reliable *ring, uint32_t index, uint32_t slot)
+{
+    copy_once(kept_slot(ring, index) + REQUEST_WORDS,
+              ring->requests + (size_t)slot * ring->request_size + sizeof(struct xen_memevent_request),
+              ring->request_size / sizeof(uint64_t) - REQUEST_WORDS);
+}
+
 static int ring_take(struct transport *transport, struct memevent_event *event)
 {
     struct ring_reliable *ring = to_ring(transport);
@@ -207,6 +232,8 @@ static int ring_take(struct transport *transport, struct memevent_event *event)
     /* There is nothing that could be answered: if it is a request after all it stays with Xen, which shows it. */
     if ( !enter(ring, copy.request.id) )
         return TRANSPORT_MALFORMED;
+    if ( ring->slots_taken )
+        keep_slot(ring, (uint32_t)copy.request.id, slot);
 
     decode(ring->class, &copy.request, event);
 
@@ -256,10 +283,10 @@ static bool has_room(struct ring_reliable *ring)
 }
 
 /* The one place where a response is made.  Nothing in it comes from shared memory. */
-static void build_response(struct ring_reliable *ring, uint64_t id)
+static void build_response(struct ring_reliable *ring, uint64_t id, uint32_t actions)
 {
     char *slot = ring->responses + (size_t)(ring->response_producer & (ring->slots - 1)) * ring->response_size;
-    struct xen_memevent_response response = { .id = id };
+    struct xen_memevent_response response = { .id = id, .action = actions };
 
     memcpy(slot, &response, sizeof(response));
     memset(slot + sizeof(response), 0, ring->response_size - sizeof(response));
@@ -273,11 +300,11 @@ static bool is_before(uint32_t a, uint32_t b)
     return a != b && b - a < UINT32_C(1) << 31;
 }
 
-static int ring_answer(struct transport *transport, uint64_t id)
+/* 0; -ENOENT, -EALREADY. */
+static int find_taken(const struct ring_reliable *ring, uint64_t id)
 {
-    struct ring_reliable *ring = to_ring(transport);
     uint32_t index = (uint32_t)id, generation = id >> 32;
-    struct place *place;
+    const struct place *place;
 
     if ( index >= ring->slots || !generation )
         return -ENOENT;
@@ -286,16 +313,45 @@ static int ring_answer(struct transport *transport, uint64_t id)
     if ( place->state == PLACE_UNUSED || is_before(generation, place->first) ||
          is_before(place->generation, generation) )
         return -ENOENT;
-    if ( generation != place->generation || place->state == PLACE_ANSWERED )
-        return -EALREADY;
+
+    return generation != place->generation || place->state == PLACE_ANSWERED ? -EALREADY : 0;
+}
+
+static int ring_answer(struct transport *transport, uint64_t id, uint32_t actions)
+{
+    struct ring_reliable *ring = to_ring(transport);
+    int rc;
+
+    if ( actions & ~(ring->class == MEMEVENT_CLASS_ACCESS ? ACCESS_ACTIONS : 0) )
+        return -EINVAL;
+
+    rc = find_taken(ring, id);
+    if ( rc )
+        return rc;
     if ( !has_room(ring) )
     {
         ring->broken = true;
         return -EBADMSG;
     }
 
-    place->state = PLACE_ANSWERED;
-    build_response(ring, id);
+    ring->places[(uint32_t)id].state = PLACE_ANSWERED;
+    build_response(ring, id, actions);
+
+    return 0;
+}
+
+static int ring_get_slot(const struct transport *transport, uint64_t id, size_t offset, void *out, size_t size)
+{
+    const struct ring_reliable *ring = to_const_ring(transport);
+
+    if ( !ring->slots_taken || offset >= ring->request_size )
+        return -EOPNOTSUPP;
+    if ( find_taken(ring, id) )
+        return -ENOENT;
+
+    if ( size > ring->request_size - offset )
+        size = ring->request_size - offset;
+    memcpy(out, (const char *)kept_slot(ring, (uint32_t)id) + offset, size);
 
     return 0;
 }
@@ -327,18 +383,21 @@ static const struct transport_ops ring_reliable_ops = {
     .peek         = ring_peek,
     .want_wakeup  = ring_want_wakeup,
     .answer       = ring_answer,
+    .get_slot     = ring_get_slot,
     .publish      = ring_publish,
 };
 
 /* Does everything that is going to be touched lie within the memory, and at addresses that a word can be read from? */
-static bool is_sane(const struct hypervisor_ring *ring)
+static bool is_sane(const struct hypervisor_ring *ring, enum memevent_class class)
 {
+    size_t least = class == MEMEVENT_CLASS_ACCESS ? sizeof(struct xen_memevent_access_request)
+                                                  : sizeof(struct xen_memevent_request);
     uint64_t requests = (uint64_t)ring->slots * ring->request_size;
     uint64_t responses = (uint64_t)ring->slots * ring->response_size;
 
     return ring->page && (uintptr_t)ring->page % sizeof(uint64_t) == 0 &&
            ring->slots && ring->slots <= SLOTS_MAX && !(ring->slots & (ring->slots - 1)) &&
-           ring->request_size >= sizeof(struct xen_memevent_request) && ring->request_size <= SLOT_SIZE_MAX &&
+           ring->request_size >= least && ring->request_size <= SLOT_SIZE_MAX &&
            ring->response_size >= sizeof(struct xen_memevent_response) && ring->response_size <= SLOT_SIZE_MAX &&
            !((ring->request_size | ring->response_size | ring->request_offset | ring->response_offset) &
              (sizeof(uint64_t) - 1)) &&
@@ -353,7 +412,7 @@ int ring_reliable_open(const struct hypervisor_ring *memory, enum memevent_class
 {
     struct ring_reliable *ring;
 
-    if ( !is_sane(memory) )
+    if ( !is_sane(memory, class) )
         return -EINVAL;
 
     ring = calloc(1, sizeof(*ring));
@@ -371,7 +430,9 @@ int ring_reliable_open(const struct hypervisor_ring *memory, enum memevent_class
     ring->response_size = memory->response_size;
     ring->response_room = memory->slots;
     ring->places = calloc(memory->slots, sizeof(*ring->places));
-    if ( !ring->places )
+    if ( class == MEMEVENT_CLASS_ACCESS )
+        ring->slots_taken = calloc(memory->slots, memory->request_size);
+    if ( !ring->places || (class == MEMEVENT_CLASS_ACCESS && !ring->slots_taken) )
     {
         ring_close(&ring->base);
         return -ENOMEM;

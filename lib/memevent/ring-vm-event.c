@@ -251,11 +251,15 @@ static int ring_want_wakeup(struct transport *transport)
     return ring->req_cons != ring->batch_end || ring->req_cons != load_full(&ring->shared->req_prod);
 }
 
-static int ring_answer(struct transport *transport, uint64_t id)
+static int ring_answer(struct transport *transport, uint64_t id, uint32_t actions)
 {
     struct ring_vm_event *ring = to_ring(transport);
-    int rc = outstanding_release(&ring->table, id);
+    int rc;
 
+    if ( actions )
+        return -EINVAL;
+
+    rc = outstanding_release(&ring->table, id);
     if ( rc < 0 )
         return rc;
 

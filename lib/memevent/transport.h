@@ -11,6 +11,7 @@
 #define MEMEVENT_TRANSPORT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <memevent/memevent.h>
@@ -50,8 +51,11 @@ struct transport_ops {
      */
     int  (*want_wakeup)(struct transport *transport);
 
-    /* Builds the response of the outstanding request id; -ENOENT, -EALREADY, -EBADMSG. */
-    int  (*answer)(struct transport *transport, uint64_t id);
+    /* Builds the response of the outstanding request id; -ENOENT, -EALREADY, -EBADMSG; -EINVAL: no such actions. */
+    int  (*answer)(struct transport *transport, uint64_t id, uint32_t actions);
+
+    /* Up to size octets of the outstanding request's slot, from offset on; -ENOENT.  NULL: there is no more in it. */
+    int  (*get_slot)(const struct transport *transport, uint64_t id, size_t offset, void *out, size_t size);
 
     /* Lets the peer see all responses built so far.  True: there were any. */
     bool (*publish)(struct transport *transport);

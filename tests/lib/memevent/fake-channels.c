@@ -67,9 +67,10 @@ void fake_channels_kick(struct fake_channels *fake)
     pthread_mutex_lock(&fake->lock);
     for ( budget = fake->core.slots; taken && budget; budget-- )
     {
-        taken = memevent_reliable_take(&fake->core, 0, &answer);
+        taken = memevent_reliable_take(&fake->core, fake->actions_allowed, &answer);
         if ( taken <= 0 )
             continue;
+        fake->last_action = ((const struct xen_memevent_response *)answer.response)->action;
         request = (const void *)answer.request;
         fake->acted++;
         fake->last_gfn = request->gfn;
@@ -100,8 +101,9 @@ static void attach_reliable(struct fake_channels *fake, enum memevent_class clas
 {
     uint32_t response_size = class == MEMEVENT_CLASS_ACCESS ? sizeof(struct xen_memevent_access_response)
                                                             : sizeof(struct xen_memevent_response);
-    uint32_t request_size = class == MEMEVENT_CLASS_ACCESS ? sizeof(struct xen_memevent_access_request)
-                                                           : sizeof(struct xen_memevent_request);
+    uint32_t request_size = class != MEMEVENT_CLASS_ACCESS ? sizeof(struct xen_memevent_request) :
+                            fake->options.flags & MEMEVENT_FULL_REGISTERS ? XEN_MEMEVENT_FULL_SIZE :
+                            sizeof(struct xen_memevent_access_request);
 
     if ( !fake->live )
     {
@@ -262,6 +264,9 @@ uint64_t fake_channels_ask(struct fake_channels *fake, uint32_t vcpu, const stru
         id = claimed->id;
         *claimed = *request;
         claimed->id = id;
+        /* What lies behind it: each word says where it is. */
+        for ( uint32_t word = sizeof(*claimed) / 8; word < fake->core.request_size / 8; word++ )
+            ((uint64_t *)claimed)[word] = request->gfn << 32 | word;
         if ( vcpu != MEMEVENT_NOBODY )
         {
             claimed->vcpu = vcpu;

@@ -33,6 +33,8 @@ struct fake_channels {
     bool waits[FAKE_CHANNELS_VCPUS];
     uint64_t acted;               /* answers that were accepted */
     uint64_t last_gfn;            /* of the request that was answered last */
+    uint32_t last_action;         /* of that answer */
+    uint32_t actions_allowed;
 
     /* The lossy one: each ring belongs to the thread that puts into it. */
     struct memevent_lossy lossy[FAKE_CHANNELS_RINGS];

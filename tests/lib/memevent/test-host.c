@@ -63,7 +63,8 @@ static void test_every_call_is_exported(void **state)
         (void (*)(void))memevent_reports_touches, (void (*)(void))memevent_get_redelivered,
         (void (*)(void))memevent_get_channel_info, (void (*)(void))memevent_submit,
         (void (*)(void))memevent_flush_operations, (void (*)(void))memevent_alloc_buffer,
-        (void (*)(void))memevent_free_buffer,
+        (void (*)(void))memevent_free_buffer, (void (*)(void))memevent_answer_with,
+        (void (*)(void))memevent_get_details, (void (*)(void))memevent_get_registers,
     };
     unsigned int i;
 

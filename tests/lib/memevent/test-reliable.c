@@ -558,6 +558,59 @@ static void test_impossible_geometry(void **unused)
     }
 }
 
+static void test_access(void **unused)
+{
+    const struct memevent_options full = { .flags = MEMEVENT_FULL_REGISTERS };
+    const struct xen_memevent_request request = { .gfn = 0x77, .kind = 6 };
+    struct memevent_details details;
+    struct memevent_event event;
+    const unsigned int words = (XEN_MEMEVENT_FULL_SIZE - XEN_MEMEVENT_REGISTERS_OFFSET) / sizeof(uint64_t);
+    uint64_t registers[XEN_MEMEVENT_FULL_SIZE / sizeof(uint64_t)];
+
+    (void)unused;
+    /* Other classes have none of it. */
+    fake_channels_touch(&fake, 1, 1);
+    event = next();
+    assert_int_equal(memevent_get_details(channel, event.id, &details), -EOPNOTSUPP);
+    assert_int_equal(memevent_answer_with(channel, event.id, MEMEVENT_ACTION_EMULATE), -EINVAL);
+    assert_int_equal(memevent_answer_with(channel, event.id, 0), 0);
+    memevent_detach(channel);
+
+    attach_class(MEMEVENT_CLASS_ACCESS);
+    fake.actions_allowed = 7;
+    fake_channels_ask(&fake, 9, &request);
+    event = next();
+    assert_int_equal(event.kind, 6);
+    assert_int_equal(memevent_get_details(channel, event.id, &details), 0);
+    assert_int_equal(details.gla, UINT64_C(0x77) << 32 | 8);
+    assert_int_equal(details.gpr[15], UINT64_C(0x77) << 32 | 29);
+    assert_int_equal(details.cr3, UINT64_C(0x77) << 32 | 31);
+    assert_int_equal(memevent_get_details(channel, event.id + 1, &details), -ENOENT);
+    assert_int_equal(memevent_get_registers(channel, event.id, registers, sizeof(registers)), -EOPNOTSUPP);
+    assert_int_equal(memevent_answer_with(channel, event.id, 8), -EINVAL);
+    assert_int_equal(memevent_answer_with(channel, event.id, MEMEVENT_ACTION_EMULATE | MEMEVENT_ACTION_SKIP_WRITE), 0);
+    assert_int_equal(memevent_get_details(channel, event.id, &details), -ENOENT);
+    assert_int_equal(memevent_flush(channel), 0);
+    assert_int_equal(fake.last_action, XEN_MEMEVENT_ACTION_EMULATE | XEN_MEMEVENT_ACTION_SKIP_WRITE);
+    assert_false(fake_channels_waits(&fake, 9));
+    memevent_detach(channel);
+
+    assert_int_equal(memevent_attach_with(&fake.hv, MEMEVENT_CLASS_ACCESS, FAKE_CHANNELS_DOMID, &full, &channel, NULL),
+                     0);
+    fake_channels_ask(&fake, 9, &request);
+    event = next();
+    memset(registers, 0, sizeof(registers));
+    assert_int_equal(memevent_get_registers(channel, event.id, registers, sizeof(registers)), 0);
+    assert_int_equal(registers[0], UINT64_C(0x77) << 32 | 32);
+    assert_int_equal(registers[words - 1], UINT64_C(0x77) << 32 | (32 + words - 1));
+    /* There are no more. */
+    assert_int_equal(registers[words], 0);
+    assert_int_equal(memevent_answer(channel, event.id), 0);
+    assert_int_equal(memevent_flush(channel), 0);
+    assert_int_equal(fake.last_action, 0);
+    expect_no_objections();
+}
+
 static void test_attach(void **unused)
 {
     struct memevent_channel *second = NULL;
@@ -604,6 +657,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_impossible_indices, begin, end),
         cmocka_unit_test_setup_teardown(test_nonsense_in_slots, begin, end),
         cmocka_unit_test_setup_teardown(test_impossible_geometry, begin, end),
+        cmocka_unit_test_setup_teardown(test_access, begin, end),
         cmocka_unit_test_setup_teardown(test_attach, begin, end),
     };
 
