@@ -66,6 +66,9 @@ struct stream_window streams_fault(struct streams *s, uint64_t gfn)
                 stream->run++;
             if ( stream->run < STREAM_RUN_MIN || (stream->step < 0 && !gfn) )
                 return (struct stream_window){ 0 };
+            /* Its reader has come through a window whose marker nobody heard of, or that was not reported. */
+            if ( stream->has_marker )
+                s->statistics.windows_used++;
             return take_window(s, stream);
         }
         if ( stream->used < oldest->used )

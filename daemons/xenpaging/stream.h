@@ -32,7 +32,7 @@ struct stream_window {
 
 struct stream_statistics {
     uint64_t windows;             /* fetched with a marker */
-    uint64_t windows_used;        /* whose marker was touched */
+    uint64_t windows_used;        /* whose marker was touched, or whose end was read over */
 };
 
 struct stream {
