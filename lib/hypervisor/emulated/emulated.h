@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * A host without Xen: the operations of hypervisor.h over memory of this process, with guests whose vCPUs are
+ * threads of the caller's that touch pages by emulated_access().  Events go through the channel core that the
+ * hypervisor has.  For tests and for trying ideas; never installed.
+ *
+ * Everything here may be called from any thread.  Errors are -errno.
+ */
+#ifndef HYPERVISOR_EMULATED_H
+#define HYPERVISOR_EMULATED_H
+
+#include "hypervisor/hypervisor.h"
+
+/* A host with so many pages of memory for its domains.  Closed by its close(), after all vCPUs have stopped. */
+int emulated_open(uint64_t pages, struct hypervisor **out);
+
+/* A domain, all of whose frames are there and zero.  -EEXIST, -ENOMEM, -EINVAL. */
+int emulated_create_domain(struct hypervisor *hv, uint16_t domid, uint32_t vcpus, uint64_t frames);
+/* It dies: who waits in emulated_access() comes back with -ESRCH, and its memory is given up. */
+int emulated_kill_domain(struct hypervisor *hv, uint16_t domid);
+
+/*
+ * A vCPU reads or writes octets of one page, and waits as long as the page is not to be had: it is out, or shared
+ * and there is no memory for a copy.  One call at a time for each vCPU.
+ * -ESRCH: the domain died.  -EFAULT: there is no page.  -ENOMEM: no memory for a copy and no OOM channel; the
+ * domain has crashed.
+ */
+int emulated_access(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, uint64_t gfn, unsigned int offset,
+                    void *octets, unsigned int size, bool is_write);
+/* The guest gives a page up, as a balloon driver does. -ENOENT: there is none. */
+int emulated_give_up(struct hypervisor *hv, uint16_t domid, uint64_t gfn);
+/* And takes a fresh one.  -EEXIST, -ENOMEM. */
+int emulated_populate(struct hypervisor *hv, uint16_t domid, uint64_t gfn);
+
+/* ---- faults ---- */
+
+/* Somebody holds the page, or no more: it cannot be nominated or evicted. */
+int emulated_hold(struct hypervisor *hv, uint16_t domid, uint64_t gfn, bool hold);
+/* The host's memory from now on.  Less than is in use: nothing more is to be had. */
+void emulated_set_memory(struct hypervisor *hv, uint64_t pages);
+/* The next signals of event channels get lost after the index was moved. */
+void emulated_lose_signals(struct hypervisor *hv, unsigned int count);
+/*
+ * The consumer of a channel dies with what it holds: another can attach.  Its struct hypervisor_ring stays its
+ * owner's, to be freed by leave_ring() or detach_ring().  -ENOENT: there is none.
+ */
+int emulated_kill_consumer(struct hypervisor *hv, enum memevent_class class, uint16_t domid);
+
+#endif /* HYPERVISOR_EMULATED_H */

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * What the files of the emulated host share.  One lock is around everything; a wait is for `changed`, which is broadcast
+ * whenever somebody may go on.  Functions are called with the lock held unless they say otherwise.
+ */
+#ifndef HYPERVISOR_EMULATED_HOST_H
+#define HYPERVISOR_EMULATED_HOST_H
+
+#include <pthread.h>
+
+#include <xen/memevent-lossy.h>
+#include <xen/memevent-reliable.h>
+
+#include "emulated.h"
+
+/* Rings of the lossy channel: as on a host with two CPUs. */
+#define EMULATED_CPUS 2
+
+/* A page of the host's memory.  Of several frames if it is shared. */
+struct emulated_page {
+    unsigned int references;
+    uint64_t handle;                    /* 0: not shared */
+    uint8_t octets[HYPERVISOR_PAGE_SIZE];
+};
+
+enum emulated_frame_state {
+    EMULATED_ABSENT,
+    EMULATED_RAM,
+    EMULATED_MARKED,                    /* nominated for paging */
+    EMULATED_OUT,
+    EMULATED_SHARED,
+};
+
+struct emulated_frame {
+    enum emulated_frame_state state;
+    bool held;                          /* by a fault */
+    struct emulated_page *page;         /* NULL: ABSENT, OUT */
+};
+
+struct emulated_ring {
+    struct hypervisor_ring ring;        /* first: what lib/memevent sees */
+    struct emulated_channel *channel;   /* NULL: its consumer is dead */
+    bool masked, pending;               /* the event channel's */
+};
+
+struct emulated_channel {
+    struct emulated_host *host;
+    struct emulated_domain *domain;     /* NULL: of the host */
+    enum memevent_class class;
+    bool live;
+    struct emulated_ring *consumer;     /* NULL: none */
+    struct memevent_reliable core;
+
+    /* INVALIDATE. */
+    void *memory;
+    size_t memory_size;
+    struct memevent_lossy rings[EMULATED_CPUS];
+    uint32_t deadline;                  /* us */
+    uint32_t attachments;
+    uint64_t notifications;
+    pthread_t timer;
+    bool has_timer;
+};
+
+struct emulated_domain {
+    struct emulated_domain *next;
+    uint16_t domid;
+    uint32_t vcpus;
+    uint64_t frame_count;
+    struct emulated_frame *frames;
+    uint64_t pages, pages_out;
+    bool *waits;                        /* for each vCPU: its request is unanswered */
+    unsigned int inside;                /* vCPUs in emulated_access() */
+    unsigned int paused;
+    bool is_dying, has_crashed;
+    struct emulated_channel channels[XEN_MEMEVENT_CLASSES];
+};
+
+struct emulated_key {
+    struct emulated_key *next;
+    char *path, *value;
+};
+
+struct emulated_watch {
+    struct emulated_watch *next;
+    char *path, *token;
+};
+
+struct emulated_host {
+    struct hypervisor base;             /* first: the operations cast back */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct emulated_domain *domains;    /* by number */
+    uint64_t pages_limit, pages_used;
+    uint64_t last_handle;
+    unsigned int lost_signals;
+    bool is_closing;
+    struct emulated_channel invalidate;
+    struct hypervisor_counts counts;
+
+    struct emulated_key *keys;
+    struct emulated_watch *watches, *fired;
+    int watch_fd;
+};
+
+struct emulated_host *emulated_host_of(struct hypervisor *hv);
+/* NULL: there is none, or it dies. */
+struct emulated_domain *emulated_find(struct emulated_host *host, uint16_t domid);
+
+/* frames.c */
+struct emulated_frame *emulated_frame(struct emulated_domain *domain, uint64_t gfn);
+struct emulated_page *emulated_alloc_page(struct emulated_host *host);
+void emulated_put_page(struct emulated_host *host, struct emulated_page *page);
+/* The frame gives up its part of a shared page, and tells why; copy: it gets one of its own.  -ENOMEM: no change. */
+int  emulated_unshare(struct emulated_host *host, struct emulated_domain *domain, uint64_t gfn,
+                      enum xen_memevent_reason reason, bool copy);
+void emulated_drop_frame(struct emulated_host *host, struct emulated_domain *domain, uint64_t gfn,
+                         enum xen_memevent_reason reason);
+void emulated_carry_out(struct emulated_host *host, struct hypervisor_operation *operation);
+
+/* channel.c */
+int  emulated_attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
+                          const struct memevent_options *options, struct hypervisor_ring **out, const char **why);
+void emulated_detach_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
+void emulated_leave_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
+int  emulated_arm_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
+int  emulated_notify_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
+int  emulated_get_channel_info(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
+                               struct memevent_channel_info *out);
+/* A request of a vCPU, which then waits for domain->waits[vcpu]; MEMEVENT_NOBODY: of nobody who waits. False: no channel. */
+bool emulated_ask(struct emulated_domain *domain, enum memevent_class class, uint16_t kind, uint32_t vcpu,
+                  uint64_t gfn);
+void emulated_tell(struct emulated_host *host, const struct xen_memevent_record *record);
+/* Ends all channels of a domain, or with NULL the host's. */
+void emulated_end_channels(struct emulated_host *host, struct emulated_domain *domain);
+
+/* store.c */
+int  emulated_watch_fd(struct hypervisor *hv);
+int  emulated_add_watch(struct hypervisor *hv, const char *path, const char *token);
+int  emulated_remove_watch(struct hypervisor *hv, const char *path, const char *token);
+int  emulated_next_watch(struct hypervisor *hv, char *path, size_t path_size, char *token, size_t token_size);
+int  emulated_read_key(struct hypervisor *hv, const char *path, char *value, size_t size);
+int  emulated_write_key(struct hypervisor *hv, const char *path, const char *value);
+int  emulated_remove_key(struct hypervisor *hv, const char *path);
+void emulated_store_close(struct emulated_host *host);
+
+#endif /* HYPERVISOR_EMULATED_HOST_H */

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What hypervisor.h promises of paging and of its channels, asked one by one of a guest that uses its pages meanwhile.  That
+ * the guest finds its bytes unchanged is for the guest to say.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <memevent/memevent.h>
+
+#include "contract.h"
+
+/* A guest on an emulated host, which shares its processor with others, comes by a page once in some seconds. */
+#define PATIENCE_MS 60000
+/* Times that a page is nominated and evicted before it must have worked: a touch may come in between. */
+#define TRIES       1000
+/* Pages out at a time, and times that a case with chance in it is repeated. */
+#define PAGES       8
+#define ROUNDS      10
+
+struct contract {
+    struct hypervisor *hv;
+    uint16_t domid;
+    uint64_t first;
+    unsigned int count;
+    struct memevent_channel *channel;
+    char *pages;            /* what was taken out, by frame */
+    bool *is_out;
+    unsigned int failures;
+};
+
+static void fail(struct contract *c, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void fail(struct contract *c, int line, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    printf("  contract.c:%d: ", line);
+    vprintf(format, arguments);
+    printf("\n");
+    va_end(arguments);
+    fflush(stdout);
+    c->failures++;
+}
+
+/* What an expression is, and what it was promised to be. */
+#define EXPECT(c, expression, expected) \
+    do { \
+        long long found_ = (expression), expected_ = (expected); \
+        if ( found_ != expected_ ) \
+            fail((c), __LINE__, "%s is %lld, not %lld", #expression, found_, expected_); \
+    } while ( 0 )
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* ---- operations ---- */
+
+static struct hypervisor_operation operation(const struct contract *c, uint32_t call, unsigned int page)
+{
+    return (struct hypervisor_operation){
+        .call = call, .domid = c->domid, .gfn = c->first + page,
+        .data = call == PAGING_EVICT || call == PAGING_LOAD ? c->pages + (size_t)page * HYPERVISOR_PAGE_SIZE : NULL,
+    };
+}
+
+/* One operation's status. */
+static int carry_out(struct contract *c, uint32_t call, unsigned int page)
+{
+    struct hypervisor_operation one = operation(c, call, page);
+    int rc = c->hv->ops->submit(c->hv, &one, 1);
+
+    return rc ? rc : one.status;
+}
+
+/* Nominates, evicts and asks in one submission, until the guest does not come in between. */
+static bool take_out(struct contract *c, unsigned int page)
+{
+    struct hypervisor_operation steps[3];
+    unsigned int i;
+
+    for ( i = 0; i < TRIES; i++ )
+    {
+        steps[0] = operation(c, PAGING_NOMINATE, page);
+        steps[1] = operation(c, PAGING_EVICT, page);
+        steps[2] = operation(c, PAGING_QUERY, page);
+        EXPECT(c, c->hv->ops->submit(c->hv, steps, 3), 0);
+        if ( !steps[1].status )
+        {
+            c->is_out[page] = true;
+            EXPECT(c, steps[0].status, 0);
+            EXPECT(c, steps[2].status, 0);
+            return true;
+        }
+        if ( steps[1].status != -EAGAIN && steps[1].status != -EBUSY && steps[1].status != -EFAULT )
+            break;
+    }
+    fail(c, __LINE__, "a page was not evicted: %d", steps[1].status);
+
+    return false;
+}
+
+static void load(struct contract *c, unsigned int page)
+{
+    int rc;
+
+    if ( !c->is_out[page] )
+        return;
+    rc = carry_out(c, PAGING_LOAD, page);
+    if ( rc )
+        fail(c, __LINE__, "a page was not loaded: %d", rc);
+    c->is_out[page] = false;
+}
+
+/* ---- events ---- */
+
+/* Waits for an event.  False: none came. */
+static bool next_event(struct contract *c, struct memevent_event *event)
+{
+    struct pollfd one = { .fd = memevent_fd(c->channel), .events = POLLIN };
+    double end = now() + PATIENCE_MS / 1000.0;
+    int rc;
+
+    for ( ;; )
+    {
+        rc = memevent_next(c->channel, event);
+        if ( rc == 1 )
+            return true;
+        EXPECT(c, rc, 0);
+        rc = memevent_arm(c->channel);
+        if ( rc < 0 || (rc == 0 && poll(&one, 1, PATIENCE_MS) != 1) || now() > end )
+        {
+            fail(c, __LINE__, "no event came (%d)", rc);
+            return false;
+        }
+    }
+}
+
+/* Which of our pages the event is about, or -1. */
+static int page_of(struct contract *c, const struct memevent_event *event)
+{
+    if ( event->kind != MEMEVENT_PAGING_POPULATE || event->gfn < c->first || event->gfn >= c->first + c->count )
+    {
+        fail(c, __LINE__, "an event of kind %u for frame %llx that nobody has", event->kind,
+             (unsigned long long)event->gfn);
+        return -1;
+    }
+
+    return event->gfn - c->first;
+}
+
+static void answer(struct contract *c, const struct memevent_event *event)
+{
+    EXPECT(c, memevent_answer(c->channel, event->id), 0);
+}
+
+/* All that is out comes in, and whoever waits goes on. */
+static void load_all(struct contract *c)
+{
+    struct memevent_event event;
+    unsigned int page;
+
+    for ( page = 0; page < c->count; page++ )
+        load(c, page);
+    while ( memevent_next(c->channel, &event) == 1 )
+        answer(c, &event);
+    EXPECT(c, memevent_flush(c->channel), 0);
+}
+
+static bool attach(struct contract *c)
+{
+    const char *why = NULL;
+    int rc = memevent_attach(c->hv, MEMEVENT_CLASS_PAGING, c->domid, &c->channel, &why);
+
+    if ( rc )
+        fail(c, __LINE__, "cannot attach: %d%s%s", rc, why ? ", " : "", why ? why : "");
+
+    return !rc;
+}
+
+static void detach(struct contract *c)
+{
+    memevent_detach(c->channel);
+    c->channel = NULL;
+}
+
+static int get_info(struct contract *c, struct memevent_channel_info *info)
+{
+    return c->hv->ops->get_channel_info(c->hv, MEMEVENT_CLASS_PAGING, c->domid, info);
+}
+
+/* ---- the cases ---- */
+
+static void case_refusals(struct contract *c)
+{
+    static struct hypervisor_operation many[HYPERVISOR_BATCH_MAX + 1];
+    struct hypervisor_operation one = operation(c, PAGING_QUERY, 0);
+    struct domain_info info;
+
+    EXPECT(c, c->hv->ops->submit(c->hv, many, HYPERVISOR_BATCH_MAX + 1), -EINVAL);
+    one.pad = 1;
+    EXPECT(c, c->hv->ops->submit(c->hv, &one, 1), -EINVAL);
+    one = operation(c, PAGING_QUERY, 0);
+    /* The highest that a domain can have, and nobody's. */
+    one.domid = 0x7fef;
+    EXPECT(c, c->hv->ops->submit(c->hv, &one, 1), 0);
+    EXPECT(c, one.status, -ESRCH);
+    EXPECT(c, c->hv->ops->get_domain(c->hv, 0x7fef, &info), -ESRCH);
+    EXPECT(c, c->hv->ops->get_domain(c->hv, c->domid, &info), 0);
+    EXPECT(c, info.domid, c->domid);
+    EXPECT(c, info.is_hvm && info.has_hap && !info.is_dying, 1);
+}
+
+static void case_attach(struct contract *c)
+{
+    struct memevent_channel_info info;
+    struct memevent_channel *second;
+    const char *why = NULL;
+
+    EXPECT(c, get_info(c, &info), -ENOENT);
+    EXPECT(c, memevent_attach(c->hv, MEMEVENT_CLASS_PAGING, 0x7fef, &second, &why), -ESRCH);
+    if ( !attach(c) )
+        return;
+    EXPECT(c, memevent_can_reattach(c->channel), 1);
+    EXPECT(c, memevent_reports_touches(c->channel), 0);
+    EXPECT(c, memevent_get_redelivered(c->channel), 0);
+    EXPECT(c, memevent_attach(c->hv, MEMEVENT_CLASS_PAGING, c->domid, &second, &why), -EBUSY);
+    EXPECT(c, get_info(c, &info), 0);
+    EXPECT(c, info.attachments, 1);
+    EXPECT(c, info.produced + info.answered + info.outstanding, 0);
+    detach(c);
+    /* Nothing is out, nothing unanswered: it has ended, and the next one is new. */
+    EXPECT(c, get_info(c, &info), -ENOENT);
+    if ( !attach(c) )
+        return;
+    EXPECT(c, get_info(c, &info), 0);
+    EXPECT(c, info.attachments, 1);
+    detach(c);
+}
+
+static void case_states(struct contract *c)
+{
+    struct hypervisor_operation empty_load = operation(c, PAGING_LOAD, 0);
+    struct memevent_event event;
+    uint8_t state = 0;
+
+    if ( !attach(c) )
+        return;
+    EXPECT(c, carry_out(c, PAGING_RELEASE, 0), -ENOENT);
+    EXPECT(c, carry_out(c, PAGING_QUERY, 0), -ENOENT);
+    EXPECT(c, carry_out(c, PAGING_LOAD, 0), -ENOENT);
+    EXPECT(c, carry_out(c, PAGING_EVICT, 0), -EAGAIN);
+
+    if ( take_out(c, 0) )
+    {
+        EXPECT(c, c->hv->ops->query_frames(c->hv, c->domid, c->first, 1, &state), 0);
+        EXPECT(c, state, FRAME_EMPTY);
+        EXPECT(c, carry_out(c, PAGING_QUERY, 0), 0);
+        EXPECT(c, carry_out(c, PAGING_NOMINATE, 0), -EBUSY);
+        EXPECT(c, carry_out(c, PAGING_RELEASE, 0), -ENOENT);
+        /* Its bytes are in our hands: they must not be written over. */
+        {
+            struct hypervisor_operation again = operation(c, PAGING_EVICT, 1);
+
+            again.gfn = c->first;
+            EXPECT(c, c->hv->ops->submit(c->hv, &again, 1), 0);
+            EXPECT(c, again.status, -EAGAIN);
+        }
+        empty_load.data = NULL;
+        EXPECT(c, c->hv->ops->submit(c->hv, &empty_load, 1), 0);
+        EXPECT(c, empty_load.status, -EINVAL);
+
+        if ( next_event(c, &event) )
+        {
+            EXPECT(c, page_of(c, &event), 0);
+            EXPECT(c, event.flags & MEMEVENT_FLAG_AGAIN, 0);
+            EXPECT(c, !!(event.flags & MEMEVENT_FLAG_VCPU_PAUSED), !(event.flags & MEMEVENT_FLAG_FOREIGN));
+            EXPECT(c, event.id != 0, 1);
+            load(c, 0);
+            EXPECT(c, carry_out(c, PAGING_QUERY, 0), -ENOENT);
+            EXPECT(c, carry_out(c, PAGING_LOAD, 0), -ENOENT);
+            answer(c, &event);
+            EXPECT(c, memevent_answer(c->channel, event.id), -EALREADY);
+            EXPECT(c, memevent_answer(c->channel, event.id + (1ull << 40)), -ENOENT);
+            EXPECT(c, memevent_answer(c->channel, 0), -ENOENT);
+        }
+        load_all(c);
+        EXPECT(c, c->hv->ops->query_frames(c->hv, c->domid, c->first, 1, &state), 0);
+        EXPECT(c, state, FRAME_RAM);
+    }
+    detach(c);
+}
+
+/* A touch takes the mark away; nobody is told, and nobody waits. */
+static void case_touch(struct contract *c)
+{
+    struct memevent_event event;
+    double end = now() + PATIENCE_MS / 1000.0;
+    int rc;
+
+    if ( !attach(c) )
+        return;
+    EXPECT(c, carry_out(c, PAGING_NOMINATE, 1), 0);
+    do {
+        rc = carry_out(c, PAGING_QUERY, 1);
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    } while ( rc == -EAGAIN && now() < end );
+    EXPECT(c, rc, -ENOENT);
+    EXPECT(c, carry_out(c, PAGING_EVICT, 1), -EAGAIN);
+    EXPECT(c, memevent_next(c->channel, &event), 0);
+    detach(c);
+}
+
+static void case_release(struct contract *c)
+{
+    struct hypervisor_operation steps[4] = {
+        operation(c, PAGING_NOMINATE, 2), operation(c, PAGING_RELEASE, 2), operation(c, PAGING_QUERY, 2),
+        operation(c, PAGING_EVICT, 2),
+    };
+
+    if ( !attach(c) )
+        return;
+    EXPECT(c, c->hv->ops->submit(c->hv, steps, 4), 0);
+    EXPECT(c, steps[0].status, 0);
+    /* A touch may have been first. */
+    EXPECT(c, steps[1].status == 0 || steps[1].status == -ENOENT, 1);
+    EXPECT(c, steps[2].status, -ENOENT);
+    EXPECT(c, steps[3].status, -EAGAIN);
+    detach(c);
+}
+
+/* As many requests as there are vCPUs, answered from the last to the first, and in any order. */
+static void case_orders(struct contract *c)
+{
+    struct memevent_event events[PAGES], swap;
+    struct memevent_statistics statistics;
+    struct memevent_channel_info info;
+    struct domain_info domain;
+    unsigned int round, page, held, most, i, j;
+
+    EXPECT(c, c->hv->ops->get_domain(c->hv, c->domid, &domain), 0);
+    most = domain.vcpus < PAGES ? domain.vcpus : PAGES;
+    if ( !attach(c) )
+        return;
+    for ( round = 0; round < ROUNDS; round++ )
+    {
+        /* All of them, so that each vCPU meets one. */
+        for ( page = 0; page < c->count; page++ )
+            take_out(c, page);
+        for ( held = 0; held < most && next_event(c, &events[held]); held++ )
+            if ( page_of(c, &events[held]) >= 0 )
+                load(c, page_of(c, &events[held]));
+        memevent_get_statistics(c->channel, &statistics);
+        EXPECT(c, statistics.outstanding, held);
+        for ( i = held; round && i-- > 1; )
+        {
+            j = rand() % (i + 1);
+            swap = events[i];
+            events[i] = events[j];
+            events[j] = swap;
+        }
+        while ( held )
+            answer(c, &events[--held]);
+        load_all(c);
+    }
+    EXPECT(c, get_info(c, &info), 0);
+    EXPECT(c, info.unknown + info.repeated + info.malformed + info.overruns, 0);
+    EXPECT(c, info.outstanding_max >= most, 1);
+    EXPECT(c, info.produced >= ROUNDS * most, 1);
+    detach(c);
+}
+
+/* What was not answered comes again to the next consumer, under its id; what was answered does not. */
+static void case_left(struct contract *c)
+{
+    struct memevent_event events[PAGES], event;
+    struct memevent_channel_info info;
+    struct domain_info domain;
+    unsigned int round, page, held, most, again, i;
+
+    EXPECT(c, c->hv->ops->get_domain(c->hv, c->domid, &domain), 0);
+    most = domain.vcpus < PAGES ? domain.vcpus : PAGES;
+    for ( round = 0; round < ROUNDS; round++ )
+    {
+        if ( !attach(c) )
+            return;
+        for ( page = 0; page < c->count; page++ )
+            take_out(c, page);
+        for ( held = 0; held < most && next_event(c, &events[held]); held++ )
+            continue;
+        if ( !held )
+            break;
+        /* One is answered, and the rest is left. */
+        if ( page_of(c, &events[0]) >= 0 )
+            load(c, page_of(c, &events[0]));
+        answer(c, &events[0]);
+        EXPECT(c, memevent_flush(c->channel), 0);
+        memevent_leave(c->channel);
+        c->channel = NULL;
+
+        EXPECT(c, get_info(c, &info), 0);
+        EXPECT(c, info.attachments, 1);
+        if ( !attach(c) )
+            return;
+        again = memevent_get_redelivered(c->channel);
+        EXPECT(c, again >= held - 1, 1);
+        for ( ; again && next_event(c, &event); again-- )
+        {
+            EXPECT(c, !!(event.flags & MEMEVENT_FLAG_AGAIN), 1);
+            EXPECT(c, event.id != events[0].id, 1);
+            for ( i = 1; i < held; i++ )
+                if ( events[i].id == event.id )
+                {
+                    EXPECT(c, event.gfn, events[i].gfn);
+                    EXPECT(c, event.vcpu, events[i].vcpu);
+                    events[i].id = 0;
+                }
+            if ( page_of(c, &event) >= 0 )
+                load(c, page_of(c, &event));
+            answer(c, &event);
+        }
+        for ( i = 1; i < held; i++ )
+            EXPECT(c, events[i].id, 0);
+        EXPECT(c, get_info(c, &info), 0);
+        EXPECT(c, info.attachments, 2);
+        load_all(c);
+        detach(c);
+    }
+}
+
+/* A channel with pages out does not end: who detaches leaves it, and the pages can be had by the next. */
+static void case_pages_out(struct contract *c)
+{
+    struct memevent_channel_info info;
+
+    if ( !attach(c) )
+        return;
+    take_out(c, 3);
+    detach(c);
+    EXPECT(c, get_info(c, &info), 0);
+    if ( !attach(c) )
+        return;
+    EXPECT(c, get_info(c, &info), 0);
+    EXPECT(c, info.attachments, 2);
+    EXPECT(c, carry_out(c, PAGING_QUERY, 3), 0);
+    load_all(c);
+    detach(c);
+    EXPECT(c, get_info(c, &info), -ENOENT);
+}
+
+int contract_run(struct hypervisor *hv, uint16_t domid, uint64_t first, unsigned int count)
+{
+    static const struct {
+        const char *name;
+        void (*run)(struct contract *c);
+    } cases[] = {
+        { "refusals", case_refusals },
+        { "attaching", case_attach },
+        { "the states of a page", case_states },
+        { "a touch of a marked page", case_touch },
+        { "taking a mark back", case_release },
+        { "answers in any order", case_orders },
+        { "unanswered requests come again", case_left },
+        { "a channel with pages out", case_pages_out },
+    };
+    struct contract c = { .hv = hv, .domid = domid, .first = first, .count = count };
+    unsigned int i, before;
+
+    c.pages = hv->ops->alloc_buffer(hv, count);
+    c.is_out = calloc(count, sizeof(*c.is_out));
+    if ( !c.pages || !c.is_out || count < PAGES )
+        fail(&c, __LINE__, "no memory, or fewer than %u frames", PAGES);
+    else
+        for ( i = 0; i < sizeof(cases) / sizeof(cases[0]); i++ )
+        {
+            before = c.failures;
+            cases[i].run(&c);
+            printf("%s %u - %s\n", c.failures == before ? "ok" : "not ok", i + 1, cases[i].name);
+            fflush(stdout);
+        }
+    if ( c.pages )
+        hv->ops->free_buffer(hv, c.pages, count);
+    free(c.is_out);
+
+    return c.failures;
+}
