@@ -212,6 +212,33 @@ static void *run_timer(void *argument)
 
 /* ---- life ---- */
 
+static struct emulated_memory *alloc_memory(size_t size)
+{
+    struct emulated_memory *memory = calloc(1, sizeof(*memory));
+
+    if ( !memory )
+        return NULL;
+    memory->octets = aligned_alloc(HYPERVISOR_PAGE_SIZE, size);
+    if ( !memory->octets )
+    {
+        free(memory);
+        return NULL;
+    }
+    memset(memory->octets, 0, size);
+    memory->size = size;
+    memory->references = 1;
+
+    return memory;
+}
+
+static void put_memory(struct emulated_memory *memory)
+{
+    if ( !memory || --memory->references )
+        return;
+    free(memory->octets);
+    free(memory);
+}
+
 static int create_reliable(struct emulated_channel *channel)
 {
     struct memevent_reliable *core = &channel->core;
@@ -222,11 +249,12 @@ static int create_reliable(struct emulated_channel *channel)
     else
         memevent_reliable_layout(core, channel->domain->vcpus, sizeof(struct xen_memevent_request),
                                  sizeof(struct xen_memevent_response));
-    core->shared = aligned_alloc(HYPERVISOR_PAGE_SIZE, core->size);
+    channel->memory = alloc_memory(core->size);
     core->entries = calloc(core->slots, sizeof(*core->entries));
     core->requests = calloc(core->slots, core->request_size);
-    if ( !core->shared || !core->entries || !core->requests )
+    if ( !channel->memory || !core->entries || !core->requests )
         return -ENOMEM;
+    core->shared = channel->memory->octets;
     memevent_reliable_init(core);
 
     return 0;
@@ -237,13 +265,11 @@ static int create_lossy(struct emulated_channel *channel, const struct memevent_
     uint32_t batch = options && options->batch ? options->batch : BATCH_DEFAULT;
     unsigned int cpu;
 
-    channel->memory_size = EMULATED_CPUS * ring_size();
-    channel->memory = aligned_alloc(HYPERVISOR_PAGE_SIZE, channel->memory_size);
+    channel->memory = alloc_memory(EMULATED_CPUS * ring_size());
     if ( !channel->memory )
         return -ENOMEM;
-    memset(channel->memory, 0, channel->memory_size);
     for ( cpu = 0; cpu < EMULATED_CPUS; cpu++ )
-        memevent_lossy_init(&channel->rings[cpu], (char *)channel->memory + cpu * ring_size(),
+        memevent_lossy_init(&channel->rings[cpu], (char *)channel->memory->octets + cpu * ring_size(),
                             sizeof(struct xen_memevent_lossy), LOSSY_SLOTS, batch);
     channel->deadline = options && options->deadline ? options->deadline : DEADLINE_DEFAULT;
     channel->live = true;
@@ -254,11 +280,10 @@ static int create_lossy(struct emulated_channel *channel, const struct memevent_
 
 static void free_channel(struct emulated_channel *channel)
 {
-    free(channel->core.shared);
     free(channel->core.entries);
     free(channel->core.requests);
     memset(&channel->core, 0, sizeof(channel->core));
-    free(channel->memory);
+    put_memory(channel->memory);
     channel->memory = NULL;
     channel->live = false;
 }
@@ -302,11 +327,12 @@ static void describe(struct emulated_channel *channel, struct hypervisor_ring *r
 {
     const struct memevent_reliable *core = &channel->core;
 
+    ring->page = channel->memory->octets;
+    ring->size = channel->memory->size;
     if ( is_reliable(channel) )
     {
         ring->kind = RING_RELIABLE;
-        ring->page = core->shared;
-        ring->size = ring->ring_size = core->size;
+        ring->ring_size = core->size;
         ring->rings = 1;
         ring->slots = core->slots;
         ring->request_size = core->request_size;
@@ -317,8 +343,6 @@ static void describe(struct emulated_channel *channel, struct hypervisor_ring *r
         return;
     }
     ring->kind = RING_LOSSY;
-    ring->page = channel->memory;
-    ring->size = channel->memory_size;
     ring->ring_size = ring_size();
     ring->rings = EMULATED_CPUS;
     ring->slots = LOSSY_SLOTS;
@@ -358,6 +382,8 @@ static int attach(struct emulated_host *host, enum memevent_class class, uint16_
         channel->live = true;
     }
     ring->channel = channel;
+    ring->memory = channel->memory;
+    ring->memory->references++;
     channel->consumer = ring;
     channel->attachments++;
     if ( is_reliable(channel) )
@@ -441,6 +467,7 @@ static void part(struct hypervisor *hv, struct hypervisor_ring *ring, bool may_e
         if ( may_end && !is_needed(channel) )
             end(channel);
     }
+    put_memory(own->memory);
     pthread_mutex_unlock(&host->lock);
     close(ring->fd);
     free(own);

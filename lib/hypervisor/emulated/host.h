@@ -37,8 +37,16 @@ struct emulated_frame {
     struct emulated_page *page;         /* NULL: ABSENT, OUT */
 };
 
+/* What a channel and who has it mapped share: it goes with the last of them. */
+struct emulated_memory {
+    unsigned int references;
+    size_t size;
+    void *octets;
+};
+
 struct emulated_ring {
     struct hypervisor_ring ring;        /* first: what lib/memevent sees */
+    struct emulated_memory *memory;
     struct emulated_channel *channel;   /* NULL: its consumer is dead */
     bool masked, pending;               /* the event channel's */
 };
@@ -49,11 +57,10 @@ struct emulated_channel {
     enum memevent_class class;
     bool live;
     struct emulated_ring *consumer;     /* NULL: none */
+    struct emulated_memory *memory;
     struct memevent_reliable core;
 
     /* INVALIDATE. */
-    void *memory;
-    size_t memory_size;
     struct memevent_lossy rings[EMULATED_CPUS];
     uint32_t deadline;                  /* us */
     uint32_t attachments;

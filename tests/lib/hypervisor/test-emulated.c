@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The emulated host's faults and its sharing, through libmemevent: what a consumer has to expect of a hypervisor on a
+ * bad day, and that the guest gets over it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <memevent/memevent.h>
+#include <memevent/operations.h>
+
+#include "hypervisor/emulated/emulated.h"
+
+#define DOMID    3
+#define FRAMES   64u
+/* Far beyond what a scheduler takes its time for. */
+#define PATIENCE_MS 60000
+
+static struct hypervisor *hv;
+static char *data;
+
+static int set_up(void **state)
+{
+    (void)state;
+    assert_int_equal(emulated_open(2 * FRAMES, &hv), 0);
+    assert_int_equal(emulated_create_domain(hv, DOMID, 4, FRAMES), 0);
+    data = hv->ops->alloc_buffer(hv, FRAMES);
+    assert_non_null(data);
+
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    hv->ops->free_buffer(hv, data, FRAMES);
+    hv->ops->close(hv);
+
+    return 0;
+}
+
+static int carry_out(uint32_t call, uint64_t gfn)
+{
+    struct hypervisor_operation one = {
+        .call = call, .domid = DOMID, .gfn = gfn,
+        .data = call == PAGING_EVICT || call == PAGING_LOAD ? data + gfn * HYPERVISOR_PAGE_SIZE : NULL,
+    };
+
+    assert_int_equal(hv->ops->submit(hv, &one, 1), 0);
+
+    return one.status;
+}
+
+static void take_out(uint64_t gfn)
+{
+    assert_int_equal(carry_out(PAGING_NOMINATE, gfn), 0);
+    assert_int_equal(carry_out(PAGING_EVICT, gfn), 0);
+}
+
+static int write_word(uint32_t vcpu, uint64_t gfn, uint64_t value)
+{
+    return emulated_access(hv, DOMID, vcpu, gfn, 8, &value, sizeof(value), true);
+}
+
+static uint64_t read_word(uint32_t vcpu, uint64_t gfn)
+{
+    uint64_t value = ~0ull;
+
+    assert_int_equal(emulated_access(hv, DOMID, vcpu, gfn, 8, &value, sizeof(value), false), 0);
+
+    return value;
+}
+
+/* An access that waits, on a thread of its own. */
+struct access {
+    pthread_t thread;
+    uint32_t vcpu;
+    uint64_t gfn, value;
+    bool is_write;
+    int rc;
+};
+
+static void *run_access(void *argument)
+{
+    struct access *access = argument;
+
+    access->rc = emulated_access(hv, DOMID, access->vcpu, access->gfn, 8, &access->value, sizeof(access->value),
+                                 access->is_write);
+
+    return NULL;
+}
+
+static void begin_access(struct access *access)
+{
+    assert_int_equal(pthread_create(&access->thread, NULL, run_access, access), 0);
+}
+
+static void end_access(struct access *access, int rc)
+{
+    pthread_join(access->thread, NULL);
+    assert_int_equal(access->rc, rc);
+}
+
+static struct memevent_channel *attach(enum memevent_class class)
+{
+    struct memevent_channel *channel;
+
+    assert_int_equal(memevent_attach(hv, class, class == MEMEVENT_CLASS_INVALIDATE ? MEMEVENT_HOST : DOMID, &channel,
+                                     NULL), 0);
+
+    return channel;
+}
+
+static void wait_event(struct memevent_channel *channel, struct memevent_event *event)
+{
+    struct pollfd one = { .fd = memevent_fd(channel), .events = POLLIN };
+
+    while ( memevent_next(channel, event) != 1 )
+        if ( !memevent_arm(channel) )
+            assert_int_equal(poll(&one, 1, PATIENCE_MS), 1);
+}
+
+static void test_no_memory(void **state)
+{
+    struct memevent_channel *channel = attach(MEMEVENT_CLASS_PAGING);
+    struct access access = { .vcpu = 1, .gfn = 9 };
+    struct memevent_event event;
+
+    (void)state;
+    assert_int_equal(write_word(0, 9, 99), 0);
+    take_out(9);
+    begin_access(&access);
+    wait_event(channel, &event);
+    emulated_set_memory(hv, 0);
+    assert_int_equal(carry_out(PAGING_LOAD, 9), -ENOMEM);
+    assert_int_equal(carry_out(PAGING_QUERY, 9), 0);
+    /* Answered all the same: the vCPU finds no page, and asks again. */
+    assert_int_equal(memevent_answer(channel, event.id), 0);
+    assert_int_equal(memevent_flush(channel), 0);
+    wait_event(channel, &event);
+    assert_int_equal(event.gfn, 9);
+    emulated_set_memory(hv, FRAMES);
+    assert_int_equal(carry_out(PAGING_LOAD, 9), 0);
+    assert_int_equal(memevent_answer(channel, event.id), 0);
+    assert_int_equal(memevent_flush(channel), 0);
+    end_access(&access, 0);
+    assert_int_equal(access.value, 99);
+    memevent_detach(channel);
+}
+
+static void test_busy(void **state)
+{
+    struct memevent_channel *channel = attach(MEMEVENT_CLASS_PAGING);
+
+    (void)state;
+    assert_int_equal(emulated_hold(hv, DOMID, 4, true), 0);
+    assert_int_equal(carry_out(PAGING_NOMINATE, 4), -EBUSY);
+    assert_int_equal(emulated_hold(hv, DOMID, 4, false), 0);
+    assert_int_equal(carry_out(PAGING_NOMINATE, 4), 0);
+    assert_int_equal(emulated_hold(hv, DOMID, 4, true), 0);
+    assert_int_equal(carry_out(PAGING_EVICT, 4), -EBUSY);
+    assert_int_equal(emulated_hold(hv, DOMID, 4, false), 0);
+    assert_int_equal(carry_out(PAGING_EVICT, 4), 0);
+    assert_int_equal(carry_out(PAGING_LOAD, 4), 0);
+    memevent_detach(channel);
+}
+
+static void test_domain_dies(void **state)
+{
+    struct memevent_channel *channel = attach(MEMEVENT_CLASS_PAGING);
+    struct access access = { .vcpu = 2, .gfn = 5 };
+    struct memevent_channel_info info;
+    struct memevent_event event;
+    struct domain_info domain;
+
+    (void)state;
+    take_out(5);
+    begin_access(&access);
+    wait_event(channel, &event);
+    assert_int_equal(emulated_kill_domain(hv, DOMID), 0);
+    end_access(&access, -ESRCH);
+    assert_int_equal(carry_out(PAGING_LOAD, 5), -ESRCH);
+    assert_int_equal(hv->ops->get_domain(hv, DOMID, &domain), -ESRCH);
+    assert_int_equal(hv->ops->list_domains(hv, 0, &domain, 1), 0);
+    assert_int_equal(memevent_get_channel_info(channel, &info), -ESRCH);
+    memevent_detach(channel);
+}
+
+/* The next consumer gets what the dead one had, and the dead one's words change nothing any more. */
+static void test_consumer_dies(void **state)
+{
+    struct memevent_channel *dead = attach(MEMEVENT_CLASS_PAGING), *next;
+    struct access access = { .vcpu = 3, .gfn = 6 };
+    struct memevent_event event, again;
+
+    (void)state;
+    take_out(6);
+    begin_access(&access);
+    wait_event(dead, &event);
+    assert_int_equal(emulated_kill_consumer(hv, MEMEVENT_CLASS_PAGING, DOMID), 0);
+    assert_int_equal(emulated_kill_consumer(hv, MEMEVENT_CLASS_PAGING, DOMID), -ENOENT);
+    next = attach(MEMEVENT_CLASS_PAGING);
+    assert_int_equal(memevent_get_redelivered(next), 1);
+    assert_int_equal(memevent_next(next, &again), 1);
+    assert_int_equal(again.id, event.id);
+    assert_true(again.flags & MEMEVENT_FLAG_AGAIN);
+    assert_int_equal(carry_out(PAGING_LOAD, 6), 0);
+    assert_int_equal(memevent_answer(next, again.id), 0);
+    assert_int_equal(memevent_flush(next), 0);
+    end_access(&access, 0);
+    memevent_detach(dead);
+    memevent_detach(next);
+}
+
+/* A signal that got lost between index and event channel: whoever looks again finds the request. */
+static void test_signal_lost(void **state)
+{
+    struct memevent_channel *channel = attach(MEMEVENT_CLASS_PAGING);
+    struct access access = { .vcpu = 0, .gfn = 7 };
+    struct memevent_event event;
+    struct pollfd one = { .fd = memevent_fd(channel), .events = POLLIN };
+
+    (void)state;
+    assert_int_equal(memevent_arm(channel), 0);
+    take_out(7);
+    emulated_lose_signals(hv, 1);
+    begin_access(&access);
+    while ( !memevent_peek(channel) )
+        nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+    assert_int_equal(poll(&one, 1, 20), 0);
+    assert_int_equal(memevent_arm(channel), 1);
+    assert_int_equal(memevent_next(channel, &event), 1);
+    assert_int_equal(carry_out(PAGING_LOAD, 7), 0);
+    assert_int_equal(memevent_answer(channel, event.id), 0);
+    assert_int_equal(memevent_flush(channel), 0);
+    end_access(&access, 0);
+    memevent_detach(channel);
+}
+
+/* Pages given up while they are out: each is told, or, once there is no place, a RESCAN. */
+static void test_drops(void **state)
+{
+    struct memevent_channel *channel = attach(MEMEVENT_CLASS_PAGING);
+    struct memevent_channel_info info;
+    struct memevent_event event;
+    unsigned int drops = 0, rescans = 0;
+    uint64_t gfn;
+
+    (void)state;
+    for ( gfn = 0; gfn < FRAMES; gfn++ )
+        take_out(gfn);
+    for ( gfn = 0; gfn < FRAMES; gfn++ )
+        assert_int_equal(emulated_give_up(hv, DOMID, gfn), 0);
+    while ( memevent_peek(channel) )
+    {
+        while ( memevent_next(channel, &event) == 1 )
+        {
+            drops += event.kind == MEMEVENT_PAGING_DROP;
+            rescans += event.kind == MEMEVENT_PAGING_RESCAN && event.gfn == MEMEVENT_NO_GFN;
+            assert_int_equal(memevent_answer(channel, event.id), 0);
+        }
+        assert_int_equal(memevent_flush(channel), 0);
+    }
+    /* One for the first that found no place, and one for those that were lost when it was out. */
+    assert_int_equal(rescans, 2);
+    assert_int_equal(memevent_get_channel_info(channel, &info), 0);
+    assert_int_equal(drops + info.coalesced, FRAMES);
+    assert_int_equal(info.outstanding, 0);
+    for ( gfn = 0; gfn < FRAMES; gfn++ )
+        assert_int_equal(carry_out(PAGING_QUERY, gfn), -ENOENT);
+    memevent_detach(channel);
+}
+
+static int merge(uint64_t source, uint64_t client, uint32_t *outcome, uint64_t *handle)
+{
+    struct hypervisor_operation one = {
+        .call = SHARING_MERGE, .domid = DOMID, .gfn = source,
+        .sharing = { .client_domid = DOMID, .client_gfn = client },
+    };
+
+    assert_int_equal(hv->ops->submit(hv, &one, 1), 0);
+    *outcome = one.sharing.outcome;
+    *handle = one.sharing.handle;
+
+    return one.status;
+}
+
+static void test_sharing(void **state)
+{
+    struct memevent_channel *channel = attach(MEMEVENT_CLASS_INVALIDATE);
+    struct pollfd one = { .fd = memevent_fd(channel), .events = POLLIN };
+    struct memevent_record records[16];
+    uint64_t handle, other, lost = 0, taken = 0;
+    uint32_t outcome;
+    int got;
+
+    (void)state;
+    assert_int_equal(write_word(0, 1, 11), 0);
+    assert_int_equal(write_word(0, 2, 11), 0);
+    assert_int_equal(write_word(0, 3, 33), 0);
+    assert_int_equal(merge(1, 2, &outcome, &handle), 0);
+    assert_int_equal(outcome, MEMEVENT_MERGED);
+    assert_int_equal(merge(1, 2, &outcome, &other), 0);
+    assert_int_equal(outcome, MEMEVENT_ALREADY);
+    assert_int_equal(other, handle);
+    assert_int_equal(merge(1, 3, &outcome, &other), -EILSEQ);
+    assert_int_equal(outcome, MEMEVENT_DIFFERENT);
+    /* Reading shares on, writing parts: each has its own word. */
+    assert_int_equal(read_word(1, 2), 11);
+    assert_int_equal(write_word(1, 2, 22), 0);
+    assert_int_equal(read_word(0, 1), 11);
+    assert_int_equal(read_word(0, 2), 22);
+    assert_int_equal(write_word(0, 1, 12), 0);
+    assert_int_equal(read_word(0, 2), 22);
+
+    /* The client's handle was replaced; then its frame left; then the last one. The deadline tells of so few. */
+    assert_int_equal(memevent_arm(channel), 0);
+    assert_int_equal(poll(&one, 1, PATIENCE_MS), 1);
+    while ( (got = memevent_take_records(channel, records, 16, &lost)) > 0 )
+        for ( int i = 0; i < got; i++, taken++ )
+        {
+            if ( records[i].kind == MEMEVENT_RECORD_GFN )
+            {
+                assert_int_equal(records[i].what, 2);
+                assert_int_equal(records[i].domid, DOMID);
+            }
+            else
+                assert_true(records[i].what == handle || records[i].reason == MEMEVENT_REPLACED);
+        }
+    assert_int_equal(taken, 3);
+    assert_int_equal(lost, 0);
+    memevent_detach(channel);
+}
+
+/* Faster than the consumer: all are taken or told as lost. */
+static void test_invalidates_lost(void **state)
+{
+    struct memevent_channel *channel = attach(MEMEVENT_CLASS_INVALIDATE);
+    struct memevent_channel_info info;
+    struct memevent_record records[16];
+    uint64_t handle, told, lost = 0, taken = 0;
+    uint32_t outcome;
+    int got;
+
+    (void)state;
+    for ( unsigned int i = 0; i < 2000; i++ )
+    {
+        assert_int_equal(write_word(0, 1, i), 0);
+        assert_int_equal(write_word(0, 2, i), 0);
+        assert_int_equal(merge(1, 2, &outcome, &handle), 0);
+    }
+    do {
+        got = memevent_take_records(channel, records, 16, &told);
+        assert_true(got >= 0);
+        taken += got;
+        lost += told;
+    } while ( got );
+    assert_int_equal(memevent_get_channel_info(channel, &info), 0);
+    assert_true(info.dropped > 0);
+    assert_int_equal(info.dropped, lost);
+    assert_int_equal(info.produced, taken + lost);
+    assert_int_equal(info.answered, taken);
+    memevent_detach(channel);
+}
+
+/* No memory for a copy: the vCPU waits for somebody who makes room, and nothing is seen of it in the guest. */
+static void test_oom(void **state)
+{
+    struct memevent_channel *channel = attach(MEMEVENT_CLASS_OOM);
+    struct access access = { .vcpu = 1, .gfn = 2, .value = 44, .is_write = true };
+    struct memevent_event event;
+    uint64_t handle;
+    uint32_t outcome;
+
+    (void)state;
+    assert_int_equal(merge(1, 2, &outcome, &handle), 0);
+    emulated_set_memory(hv, FRAMES - 1);
+    begin_access(&access);
+    wait_event(channel, &event);
+    assert_int_equal(event.kind, MEMEVENT_OOM_UNSHARE);
+    assert_int_equal(event.gfn, 2);
+    emulated_set_memory(hv, FRAMES);
+    assert_int_equal(memevent_answer(channel, event.id), 0);
+    assert_int_equal(memevent_flush(channel), 0);
+    end_access(&access, 0);
+    assert_int_equal(read_word(0, 2), 44);
+    assert_int_equal(read_word(0, 1), 0);
+    memevent_detach(channel);
+
+    /* With nobody to ask it is the end of the domain, as it is on Xen. */
+    assert_int_equal(write_word(0, 2, 0), 0);
+    assert_int_equal(merge(1, 2, &outcome, &handle), 0);
+    emulated_set_memory(hv, FRAMES - 1);
+    assert_int_equal(write_word(0, 2, 1), -ENOMEM);
+}
+
+static void test_store(void **state)
+{
+    char path[64], token[16], value[4];
+    struct pollfd one = { .fd = hv->ops->watch_fd(hv), .events = POLLIN };
+
+    (void)state;
+    assert_int_equal(hv->ops->read_key(hv, "/a/b", value, sizeof(value)), -ENOENT);
+    assert_int_equal(hv->ops->add_watch(hv, "/a", "mine"), 0);
+    assert_int_equal(poll(&one, 1, 0), 1);
+    assert_int_equal(hv->ops->next_watch(hv, path, sizeof(path), token, sizeof(token)), 1);
+    assert_string_equal(path, "/a");
+    assert_int_equal(hv->ops->next_watch(hv, path, sizeof(path), token, sizeof(token)), 0);
+    assert_int_equal(poll(&one, 1, 0), 0);
+    assert_int_equal(hv->ops->write_key(hv, "/ab", "no"), 0);
+    assert_int_equal(poll(&one, 1, 0), 0);
+    assert_int_equal(hv->ops->write_key(hv, "/a/b", "longer"), 0);
+    assert_int_equal(hv->ops->next_watch(hv, path, sizeof(path), token, sizeof(token)), 1);
+    assert_string_equal(path, "/a/b");
+    assert_string_equal(token, "mine");
+    assert_int_equal(hv->ops->read_key(hv, "/a/b", value, sizeof(value)), 6);
+    assert_string_equal(value, "lon");
+    assert_int_equal(hv->ops->remove_watch(hv, "/a", "mine"), 0);
+    assert_int_equal(hv->ops->remove_key(hv, "/a/b"), 0);
+    assert_int_equal(hv->ops->remove_key(hv, "/a/b"), -ENOENT);
+    assert_int_equal(poll(&one, 1, 0), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_no_memory), TEST(test_busy), TEST(test_domain_dies), TEST(test_consumer_dies), TEST(test_signal_lost),
+        TEST(test_drops), TEST(test_sharing), TEST(test_invalidates_lost), TEST(test_oom), TEST(test_store),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
