@@ -63,4 +63,11 @@ static inline void memevent_full_barrier(void)
 #endif
 }
 
+static inline uint32_t memevent_bounded_index(uint32_t index, uint32_t limit)
+{
+    (void)limit;
+
+    return index;
+}
+
 #endif /* XEN_MEMEVENT_BARRIERS_H */

@@ -14,6 +14,7 @@
 #include <xen/mm.h>
 #include <xen/vmap.h>
 #include <xen/xmalloc.h>
+#include <xsm/xsm.h>
 
 /* Channels come and go one at a time, on the whole host: it is rare. */
 static DEFINE_SPINLOCK(attach_lock);
@@ -36,6 +37,9 @@ static const struct class {
     int  (*allowed)(const struct domain *d);
     /* Absent: unanswered requests end with the channel.  Else they keep it, and so does what this says. */
     bool (*busy)(const struct domain *d);
+    /* May be absent: keep what busy() says as it is, while the channel's end is decided. */
+    void (*hold)(struct domain *d);
+    void (*let_go)(struct domain *d);
     void (*answered)(struct domain *d, const struct xen_memevent_request *request,
                      const struct xen_memevent_response *response);
     /* Around the channel's life; may be absent. */
@@ -48,6 +52,8 @@ static const struct class {
         .response_size = sizeof(struct xen_memevent_response),
         .allowed = memevent_paging_allowed,
         .busy = memevent_paging_busy,
+        .hold = memevent_paging_hold,
+        .let_go = memevent_paging_let_go,
         .answered = memevent_paging_answered,
     },
 #endif
@@ -176,7 +182,7 @@ static void take_responses(struct domain *d, unsigned int nr_class, struct memev
 {
     const struct class *class = &classes[nr_class];
     struct memevent_answer answer;
-    unsigned int budget = channel->core.slots;
+    unsigned int budget = channel->core.slots;  /* none yet, while it is being made: one does no harm */
     int taken;
 
     do {
@@ -185,7 +191,7 @@ static void take_responses(struct domain *d, unsigned int nr_class, struct memev
         spin_unlock(&channel->lock);
         if ( taken > 0 )
             act(d, class, &answer);
-    } while ( taken && --budget );
+    } while ( taken && budget-- > 0 );
 }
 
 /* The consumer has notified: answers wait, or it has made room for requests. */
@@ -217,7 +223,11 @@ static void free_pages(struct memevent_channel *channel)
     unsigned int i;
 
     if ( channel->core.shared )
+    {
+        /* Registers of its guest, perhaps, and the next owner may be another. */
+        memset(channel->core.shared, 0, channel->core.size);
         vunmap(channel->core.shared);
+    }
     channel->core.shared = NULL;
 
     for ( i = 0; i < channel->nr_pages; i++ )
@@ -294,12 +304,18 @@ int memevent_acquire_resource(struct domain *d, unsigned int class, unsigned int
 {
     struct memevent_channel *channel;
     unsigned int i;
-    int rc = -ENOENT;
+    int rc;
 
     if ( d == dom_xen )
         return memevent_host_acquire(class, frame, nr_frames, mfn_list);
 
+    /* Who maps the frames can answer: that takes the rights to attach, which a device model has not. */
+    rc = xsm_vm_event_control(XSM_PRIV, d, class, XEN_VM_EVENT_RESUME);
+    if ( rc )
+        return rc;
+
     /* The caller maps what it is told after this: a page that is freed meanwhile cannot be mapped. */
+    rc = -ENOENT;
     spin_lock(&attach_lock);
     channel = memevent_channel_of(d, class);
     if ( !channel )
@@ -392,6 +408,26 @@ bool memevent_port_is_bound(struct domain *d, int port)
     return bound;
 }
 
+/*
+ * A port for the current domain to bind.  The one that there was, if that is still meant for it: a guest cannot then keep its
+ * consumer away by using up all its ports.
+ */
+static int port_for_current(struct domain *d, int old)
+{
+    bool usable = false;
+
+    if ( old )
+    {
+        struct evtchn *chn = evtchn_from_port(d, old);
+
+        evtchn_read_lock(chn);
+        usable = chn->state == ECS_UNBOUND && chn->u.unbound.remote_domid == current->domain->domain_id;
+        evtchn_read_unlock(chn);
+    }
+
+    return usable ? old : alloc_unbound_xen_event_channel(d, 0, current->domain->domain_id, memevent_kicked);
+}
+
 static struct memevent_domain *domain_state(struct domain *d)
 {
     struct memevent_domain *md = d->memevent;
@@ -436,8 +472,7 @@ static int attach(struct domain *d, const struct class *class, struct xen_memeve
     if ( channel->live && channel->flags != attach->flags )
         return -EINVAL;
 
-    /* The consumer may be another domain than last time: a port of its own for each. */
-    port = rc = alloc_unbound_xen_event_channel(d, 0, current->domain->domain_id, memevent_kicked);
+    port = rc = port_for_current(d, channel->port);
     if ( rc < 0 )
         return rc;
 
@@ -461,7 +496,7 @@ static int attach(struct domain *d, const struct class *class, struct xen_memeve
         old = channel->port;
         write_atomic(&channel->port, 0);
         spin_unlock(&channel->lock);
-        if ( old )
+        if ( old && old != port )
             free_xen_event_channel(d, old);
     }
 
@@ -517,9 +552,11 @@ int memevent_detach(struct domain *d, unsigned int class)
         take_responses(d, class, channel);
 
         /*
-         * A vCPU that finds a page out asks under the p2m lock that it was found under: when none is out, none can
-         * be about to ask.
+         * A vCPU that finds a page out asks under the p2m lock that it was found under, and a page goes out under it: when
+         * none is out, none can be about to ask, and none goes out any more.
          */
+        if ( classes[class].hold )
+            classes[class].hold(d);
         spin_lock(&channel->lock);
         rc = 0;
         if ( classes[class].busy && (channel->core.info.outstanding || classes[class].busy(d)) )
@@ -527,6 +564,8 @@ int memevent_detach(struct domain *d, unsigned int class)
         else
             write_atomic(&channel->live, false);
         spin_unlock(&channel->lock);
+        if ( classes[class].let_go )
+            classes[class].let_go(d);
 
         if ( !rc )
             end(d, class, channel);

@@ -39,20 +39,26 @@ static struct host {
     uint32_t attachments;
     s_time_t deadline;
 
-    int port;                           /* of the hardware domain, or 0 */
-    uint64_t notifications;             /* the tasklet's */
-} host;
+    bool seen_bound;                    /* the present consumer has come to listen */
+
+    spinlock_t port_lock;               /* a leaf, for the port not to be freed under a notification */
+    int port;                           /* port_lock; of the hardware domain, or 0 */
+    uint64_t notifications;             /* port_lock */
+} host = {
+    .port_lock = SPIN_LOCK_UNLOCKED,
+};
 
 static DEFINE_SPINLOCK(attach_lock);
 
 static void cf_check notify(void *unused)
 {
-    int port = read_atomic(&host.port);
-
-    if ( !port )
-        return;
-    host.notifications++;
-    notify_via_xen_event_channel(hardware_domain, port);
+    spin_lock(&host.port_lock);
+    if ( host.port )
+    {
+        host.notifications++;
+        notify_via_xen_event_channel(hardware_domain, host.port);
+    }
+    spin_unlock(&host.port_lock);
 }
 
 static DECLARE_SOFTIRQ_TASKLET(notify_tasklet, notify, NULL);
@@ -96,19 +102,42 @@ static struct timer clock;
 
 static void cf_check expire(void *unused)
 {
-    bool wanted = false;
+    bool wanted = false, bound;
     unsigned int i;
 
     for ( i = 0; i < host.nr_rings; i++ )
         wanted |= memevent_lossy_expire(&host.rings[i]);
     if ( wanted )
         tasklet_schedule(&notify_tasklet);
-    /* Without a consumer there is nobody to be late for; the next one starts it again. */
-    if ( memevent_port_is_bound(hardware_domain, read_atomic(&host.port)) )
+
+    /*
+     * When the consumer has left there is nobody to be late for; the next one starts it again.  One that has attached and not come
+     * to listen yet has not left.
+     */
+    spin_lock(&host.port_lock);
+    bound = memevent_port_is_bound(hardware_domain, host.port);
+    if ( bound )
+        host.seen_bound = true;
+    if ( host.port && (bound || !host.seen_bound) )
         set_timer(&clock, NOW() + host.deadline);
+    spin_unlock(&host.port_lock);
 }
 
 /* ---- Life ---- */
+
+/* The port that there was, which nobody notifies any more. */
+static int change_port(int port)
+{
+    int old;
+
+    spin_lock(&host.port_lock);
+    old = host.port;
+    host.port = port;
+    host.seen_bound = false;
+    spin_unlock(&host.port_lock);
+
+    return old;
+}
 
 static int create(void)
 {
@@ -161,9 +190,9 @@ static int create(void)
 static int attach(struct xen_memevent_attach *attach)
 {
     unsigned int i;
-    int port, old = host.port;
+    int port, old;
 
-    if ( old && memevent_port_is_bound(hardware_domain, old) )
+    if ( memevent_port_is_bound(hardware_domain, host.port) )
         return -EBUSY;
 
     host.batch = attach->batch;
@@ -174,14 +203,13 @@ static int attach(struct xen_memevent_attach *attach)
                                            memevent_kicked);
     if ( port < 0 )
         return port;
+    stop_timer(&clock);
+    old = change_port(port);
     if ( old )
         free_xen_event_channel(hardware_domain, old);
-
-    stop_timer(&clock);
     host.deadline = MICROSECS(attach->deadline);
     for ( i = 0; i < host.nr_rings; i++ )
         write_atomic(&host.rings[i].batch, attach->batch);
-    write_atomic(&host.port, port);
     set_timer(&clock, NOW() + host.deadline);
 
     attach->port = port;
@@ -226,8 +254,7 @@ int memevent_host_detach(unsigned int class)
         return -EPERM;
 
     spin_lock(&attach_lock);
-    port = host.port;
-    write_atomic(&host.port, 0);
+    port = change_port(0);
     if ( port )
     {
         stop_timer(&clock);

@@ -102,15 +102,16 @@ static int lock_live_domain(domid_t domid, struct domain **d)
 {
     int rc = rcu_lock_remote_domain_by_id(domid, d);
 
+    if ( !rc && (*d)->is_dying )
+    {
+        rcu_unlock_domain(*d);
+        rc = -ESRCH;
+    }
+    /* The caller's own domain comes with an error and unlocked. */
     if ( rc )
-        return rc;
-    if ( !(*d)->is_dying )
-        return 0;
+        *d = NULL;
 
-    rcu_unlock_domain(*d);
-    *d = NULL;
-
-    return -ESRCH;
+    return rc;
 }
 
 static int find_target(struct target *target, domid_t domid)
@@ -197,7 +198,7 @@ static long batch(uint32_t tuple, XEN_GUEST_HANDLE_PARAM(xen_memevent_batch_t) a
 
     if ( copy_from_guest(&batch, arg, 1) )
         return -EFAULT;
-    if ( batch.done > batch.count || batch.operations != (unsigned long)batch.operations )
+    if ( batch.done > batch.count || !memevent_is_address(batch.operations) )
         return -EINVAL;
     operations = guest_handle_from_ptr((void *)(unsigned long)batch.operations, xen_memevent_operation_t);
 

@@ -135,6 +135,22 @@ void memevent_reliable_cancel(struct memevent_reliable *channel, struct xen_meme
     set_free(channel, index);
 }
 
+bool memevent_reliable_is_asked(const struct memevent_reliable *channel, uint16_t kind, uint64_t gfn)
+{
+    uint32_t index;
+
+    for ( index = rescan_index(channel) + 1; index < channel->slots; index++ )
+    {
+        const struct xen_memevent_request *request = request_of(channel, index);
+
+        if ( channel->entries[index].state != MEMEVENT_ENTRY_FREE &&
+             request->kind == kind && request->gfn == gfn )
+            return true;
+    }
+
+    return false;
+}
+
 static void set_waiting(struct memevent_reliable *channel, uint32_t index)
 {
     struct memevent_entry *entry = &channel->entries[index];
@@ -251,7 +267,7 @@ static bool is_sent(struct memevent_reliable *channel, uint64_t id)
         return false;
     }
 
-    entry = &channel->entries[index];
+    entry = &channel->entries[memevent_bounded_index(index, channel->slots)];
     if ( generation == entry->generation && entry->state == MEMEVENT_ENTRY_SENT )
         return true;
 
@@ -324,7 +340,7 @@ int memevent_reliable_take(struct memevent_reliable *channel, uint32_t actions_a
         return -EINVAL;
     }
 
-    index = (uint32_t)response->id;
+    index = memevent_bounded_index(response->id, channel->slots);
     answer->index = index;
     memcpy(answer->request, request_of(channel, index), channel->request_size);
     channel->info.answered++;

@@ -63,13 +63,14 @@
 /*
  * Marks a page as about to go.  The guest's next touch of it takes the mark away, without an event and
  * without waiting for anybody: XEN_MEMEVENT_PAGING_EVICT finds that out.
- * -EBUSY: no page that can be paged, or somebody holds it (mapped, granted).
+ * -EBUSY: no page that can be paged, or somebody holds it (mapped, granted).  -ENOMEM: no memory to split a superpage.
  */
 #define XEN_MEMEVENT_PAGING_NOMINATE    XEN_MEMEVENT_CALL(XEN_MEMEVENT_FAMILY_PAGING, 0x01)
 /*
  * Takes a marked page away and copies what the guest last wrote to data (4096 octets).
  * -EAGAIN: it is not marked (any more): it was touched, or never nominated.  -EBUSY: somebody holds it.
  * -EFAULT: data could not be written; the page is the guest's again, unmarked.  After a failure data is undefined.
+ * A request for the page, or its DROP, can be on the ring before the call has returned.
  */
 #define XEN_MEMEVENT_PAGING_EVICT       XEN_MEMEVENT_CALL(XEN_MEMEVENT_FAMILY_PAGING, 0x02)
 /*
@@ -244,10 +245,11 @@ enum xen_memevent_class {
  *       64      16   pad1
  *
  * The first consumer creates the channel, and its flags stay.  When a consumer's end of the event channel is closed (it
- * detaches, or dies), the channel lives on and another can attach.
+ * detaches, or dies), the channel lives on and another can attach.  Frames that it has mapped stay mapped to it.
  *
  * -EBUSY: it has a consumer, or the domain has one on upstream's own ring.  -ESRCH, -EPERM, -EINVAL.
- * PAGING: -ENODEV no HAP, -EMLINK an IOMMU, -EXDEV populate-on-demand, -EOPNOTSUPP a PVH dom0, -ENOSYS built without.
+ * PAGING: -ENODEV no HAP, -EMLINK an IOMMU, -EXDEV populate-on-demand, -EOPNOTSUPP a PVH dom0 or altp2m,
+ * -ENOSYS built without.
  */
 struct xen_memevent_attach {
     uint16_t domid;
@@ -386,7 +388,7 @@ struct xen_memevent_reliable {
  *
  *        0       8   id            what the answer names: generation (63-32), index in Xen's table (31-0); never 0
  *        8       8   gfn           or XEN_MEMEVENT_NO_GFN
- *       16       4   vcpu          with VCPU_PAUSED
+ *       16       4   vcpu          with VCPU_PAUSED, and always of ACCESS
  *       20       2   kind
  *       22       2   flags
  *       24       8   time          of the event: ns since the hypervisor booted

@@ -6,6 +6,7 @@
 #ifndef XEN_MEMEVENT_BARRIERS_H
 #define XEN_MEMEVENT_BARRIERS_H
 
+#include <xen/nospec.h>
 #include <xen/types.h>
 #include <asm/atomic.h>
 #include <asm/system.h>
@@ -56,6 +57,12 @@ static inline bool memevent_swap_if(uint32_t *word, uint32_t old, uint32_t new)
 static inline void memevent_full_barrier(void)
 {
     smp_mb();
+}
+
+/* An index that was found to be below the limit, and is not above it in speculation either. */
+static inline uint32_t memevent_bounded_index(uint32_t index, uint32_t limit)
+{
+    return array_index_nospec(index, limit);
 }
 
 #endif /* XEN_MEMEVENT_BARRIERS_H */

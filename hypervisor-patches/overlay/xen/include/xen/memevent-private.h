@@ -29,7 +29,14 @@ struct memevent_channel {
 /* Allocated with a domain's first channel, and there until the domain is not. */
 struct memevent_domain {
     struct memevent_channel channels[XEN_MEMEVENT_CLASSES];
+    bool holds_vm_event;            /* the domain's vm_event state, until the domain is not */
 };
+
+/* Whether the caller can mean this as an address of its own. */
+static inline bool memevent_is_address(uint64_t address)
+{
+    return !current->hcall_compat || !(address >> 32);
+}
 
 /* NULL: the domain has no such channel.  Its life is the domain's; live is looked at again under the lock. */
 struct memevent_channel *memevent_channel_of(const struct domain *d, unsigned int class);
@@ -98,6 +105,8 @@ void cf_check memevent_kicked(struct vcpu *v, unsigned int port);
 /* What a class asks of a domain, its answers' meaning, its operations.  Each is in the file of its family. */
 #ifdef CONFIG_MEM_PAGING
 bool cf_check memevent_paging_busy(const struct domain *d);
+void cf_check memevent_paging_hold(struct domain *d);
+void cf_check memevent_paging_let_go(struct domain *d);
 int cf_check memevent_paging_allowed(const struct domain *d);
 void cf_check memevent_paging_answered(struct domain *d, const struct xen_memevent_request *request,
                                        const struct xen_memevent_response *response);

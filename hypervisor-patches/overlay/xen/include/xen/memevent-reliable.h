@@ -94,6 +94,8 @@ void memevent_reliable_init(struct memevent_reliable *channel);
  */
 struct xen_memevent_request *memevent_reliable_claim(struct memevent_reliable *channel, uint32_t vcpu);
 void memevent_reliable_cancel(struct memevent_reliable *channel, struct xen_memevent_request *request);
+/* Whether one of nobody's own entries has a request of this kind for this frame already. */
+bool memevent_reliable_is_asked(const struct memevent_reliable *channel, uint16_t kind, uint64_t gfn);
 /* Sends it, or lets it wait for room.  As reliable_flush(). */
 bool memevent_reliable_put(struct memevent_reliable *channel, struct xen_memevent_request *request);
 

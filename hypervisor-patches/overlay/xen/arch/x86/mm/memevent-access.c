@@ -31,13 +31,22 @@ int cf_check memevent_access_begin(struct domain *d)
 {
     int rc = arch_monitor_init_domain(d);
 
-    return rc ?: vm_event_init_domain(d);
+    if ( rc || d->memevent->holds_vm_event )
+        return rc;
+
+    rc = vm_event_init_domain(d);
+    d->memevent->holds_vm_event = !rc;
+
+    return rc;
 }
 
 void cf_check memevent_access_finish(struct domain *d)
 {
+    /*
+     * v->arch.vm_event keeps the reference that begin() took, and goes with the domain: an answer that was taken a moment ago
+     * may be acted on yet, and a register's write that waited for one is still to be carried out.
+     */
     arch_monitor_cleanup_domain(d);
-    vm_event_cleanup_domain(d);
 }
 
 /* ---- Events ---- */
@@ -71,6 +80,7 @@ static void fill(struct xen_memevent_access_request *request, const struct vcpu 
 {
     BUILD_BUG_ON(XEN_MEMEVENT_REGISTERS_OFFSET + sizeof(upstreams->data.regs.x86) > XEN_MEMEVENT_FULL_SIZE);
 
+    request->request.vcpu = v->vcpu_id;
     request->request.kind = upstreams->reason;
     request->request.gfn = XEN_MEMEVENT_NO_GFN;
     if ( upstreams->reason == VM_EVENT_REASON_MEM_ACCESS )
@@ -115,7 +125,11 @@ int memevent_access_send(struct vcpu *v, bool sync, vm_event_request_t *upstream
         wait = true;
     }
     if ( !request )
-        return why;
+        /*
+         * A violation comes again: the vCPU is paused by the event that took its entry, and then tries again.  Others are
+         * lost, as on a full ring of upstream's.
+         */
+        return sync && upstreams->reason == VM_EVENT_REASON_MEM_ACCESS ? 1 : -EBUSY;
 
     fill(container_of(request, struct xen_memevent_access_request, request), v, upstreams,
          channel->core.request_size == XEN_MEMEVENT_FULL_SIZE);

@@ -2,25 +2,20 @@
 /*
  * The PAGING family: what happens to a page on its way out and in, and the events that tell of it.  Pages go from p2m_ram_rw
  * to p2m_ram_paging_out (nominated; the frame is there, out of the guest's reach) to p2m_ram_paged (out), and back.
- *
- * p2m_ram_paging_in means here: out, and a foreign domain's request for it is with the consumer, which need not be asked again.
+ * p2m_ram_paging_in, which upstream's ring needs, is no state here: who has been asked for is known by the requests.
  */
 #include <xen/event.h>
 #include <xen/guest_access.h>
 #include <xen/iommu.h>
 #include <xen/memevent-private.h>
 #include <xen/vm_event.h>
+#include <asm/altp2m.h>
 #include <asm/hap.h>
 #include <asm/p2m.h>
 
 #include "mm-locks.h"
 
 typedef XEN_GUEST_HANDLE_PARAM(char) octets_t;
-
-static bool is_out(p2m_type_t type)
-{
-    return type == p2m_ram_paged || type == p2m_ram_paging_in;
-}
 
 static p2m_type_t usable_type(const struct domain *d)
 {
@@ -36,8 +31,10 @@ int cf_check memevent_paging_allowed(const struct domain *d)
         return -ENODEV;
     if ( is_iommu_enabled(d) )
         return -EMLINK;
-    if ( p2m_pod_active((struct domain *)d) )
+    if ( p2m_pod_active(d) )
         return -EXDEV;
+    if ( altp2m_active(d) )
+        return -EOPNOTSUPP;     /* another view may map the frame under another number */
     if ( vm_event_check_ring(d->vm_event_paging) )
         return -EBUSY;
 
@@ -53,22 +50,22 @@ bool cf_check memevent_paging_busy(const struct domain *d)
 /* ---- Events ---- */
 
 /* With the p2m lock held, so that a request is on its way whenever a page that somebody waits for is out. */
-static void ask_for(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, p2m_type_t type, p2m_access_t access)
+static void ask_for(struct domain *d, gfn_t gfn)
 {
     struct memevent_channel *channel = memevent_channel_of(d, XEN_MEMEVENT_CLASS_PAGING);
     struct vcpu *v = current->domain == d ? current : NULL;
     struct xen_memevent_request *request;
     int why;
 
-    /* A foreign domain is told to try again, and comes back here until the page is in. */
-    if ( !channel || (!v && type == p2m_ram_paging_in) )
+    if ( !channel )
         return;
-
     request = memevent_claim(d, channel, v, &why);
+    /* No room: a foreign domain is told to try again, and comes back here. */
     if ( !request )
         return;
 
-    if ( !v && p2m_set_entry(p2m, gfn, INVALID_MFN, PAGE_ORDER_4K, p2m_ram_paging_in, access) )
+    /* It comes back also if it has asked before. */
+    if ( !v && memevent_reliable_is_asked(&channel->core, XEN_MEMEVENT_PAGING_POPULATE, gfn_x(gfn)) )
     {
         memevent_drop_claim(channel, request);
         return;
@@ -91,20 +88,29 @@ bool memevent_paging_populate(struct domain *d, gfn_t gfn)
     p2m_access_t access;
     p2m_type_t type;
     mfn_t mfn;
+    bool done = true;
 
-    if ( !memevent_has_channel(d, XEN_MEMEVENT_CLASS_PAGING) )
+    if ( vm_event_check_ring(d->vm_event_paging) )
         return false;
 
     gfn_lock(p2m, gfn, 0);
     mfn = p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
     if ( type == p2m_ram_paging_out )
-        /* In use after all.  The consumer learns it when it tries to evict the page. */
+        /*
+         * In use after all.  The consumer learns it when it tries to evict the page; if it has left since, it
+         * need not.
+         */
         make_usable(d, p2m, gfn, mfn, access);
-    else if ( is_out(type) )
-        ask_for(d, p2m, gfn, type, access);
+    else if ( memevent_has_channel(d, XEN_MEMEVENT_CLASS_PAGING) )
+    {
+        if ( type == p2m_ram_paged )
+            ask_for(d, gfn);
+    }
+    else
+        done = false;
     gfn_unlock(p2m, gfn, 0);
 
-    return true;
+    return done;
 }
 
 bool memevent_paging_drop(struct domain *d, gfn_t gfn, bool was_out)
@@ -136,24 +142,26 @@ bool memevent_paging_drop(struct domain *d, gfn_t gfn, bool was_out)
 void cf_check memevent_paging_answered(struct domain *d, const struct xen_memevent_request *request,
                                        const struct xen_memevent_response *response)
 {
-    struct p2m_domain *p2m = p2m_get_hostp2m(d);
-    gfn_t gfn = _gfn(request->gfn);
-    p2m_access_t access;
-    p2m_type_t type;
+    /* Whoever waited tries again, and asks again if the page still is out. */
+}
 
-    if ( request->kind != XEN_MEMEVENT_PAGING_POPULATE || (request->flags & XEN_MEMEVENT_VCPU_PAUSED) )
-        return;
+void cf_check memevent_paging_hold(struct domain *d)
+{
+    p2m_lock(p2m_get_hostp2m(d));
+}
 
-    /* Answered, but not loaded: the next who needs it asks again. */
-    gfn_lock(p2m, gfn, 0);
-    p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
-    if ( type == p2m_ram_paging_in &&
-         p2m_set_entry(p2m, gfn, INVALID_MFN, PAGE_ORDER_4K, p2m_ram_paged, access) )
-        ASSERT_UNREACHABLE();   /* the entry is there, nothing has to be allocated for it */
-    gfn_unlock(p2m, gfn, 0);
+void cf_check memevent_paging_let_go(struct domain *d)
+{
+    p2m_unlock(p2m_get_hostp2m(d));
 }
 
 /* ---- Operations ---- */
+
+/* Under the p2m lock, where a channel ends: no page goes out afterwards. */
+static bool may_go(const struct domain *d)
+{
+    return memevent_has_channel(d, XEN_MEMEVENT_CLASS_PAGING);
+}
 
 /* Whether nobody but the domain's own allocation (and extra of our references) holds the page. */
 static bool is_held_by_none(const struct page_info *page, unsigned int extra)
@@ -171,7 +179,7 @@ static int nominate(struct domain *d, struct p2m_domain *p2m, gfn_t gfn)
 
     gfn_lock(p2m, gfn, 0);
     mfn = p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
-    if ( mfn_valid(mfn) && p2m_is_pageable(type) && !is_iomem_page(mfn) &&
+    if ( may_go(d) && mfn_valid(mfn) && p2m_is_pageable(type) && !is_iomem_page(mfn) &&
          is_held_by_none(mfn_to_page(mfn), 0) )
         rc = p2m_set_entry(p2m, gfn, mfn, PAGE_ORDER_4K, p2m_ram_paging_out, access);
     gfn_unlock(p2m, gfn, 0);
@@ -207,7 +215,7 @@ static int query(struct domain *d, struct p2m_domain *p2m, gfn_t gfn)
     p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
     gfn_unlock(p2m, gfn, 0);
 
-    return is_out(type) ? 0 : type == p2m_ram_paging_out ? -EAGAIN : -ENOENT;
+    return type == p2m_ram_paged ? 0 : type == p2m_ram_paging_out ? -EAGAIN : -ENOENT;
 }
 
 /* Takes the frame out of the p2m; on success *page is the caller's, with a reference, and nobody else's. */
@@ -220,7 +228,7 @@ static int take_out(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, struct 
 
     gfn_lock(p2m, gfn, 0);
     mfn = p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
-    if ( !mfn_valid(mfn) || type != p2m_ram_paging_out )
+    if ( !may_go(d) || !mfn_valid(mfn) || type != p2m_ram_paging_out )
         goto out;
 
     rc = -EBUSY;
@@ -248,7 +256,7 @@ static bool put_back(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, struct
 
     gfn_lock(p2m, gfn, 0);
     p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
-    if ( is_out(type) &&
+    if ( type == p2m_ram_paged &&
          !p2m_set_entry(p2m, gfn, page_to_mfn(page), PAGE_ORDER_4K, usable_type(d), access) )
     {
         set_gpfn_from_mfn(mfn_x(page_to_mfn(page)), gfn_x(gfn));
@@ -298,12 +306,16 @@ static int evict(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, octets_t d
 
 static int load(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, octets_t data)
 {
-    struct page_info *page = alloc_domheap_page(d, 0);
+    struct page_info *page;
     p2m_access_t access;
     p2m_type_t type;
     void *octets;
-    int rc;
+    int rc = query(d, p2m, gfn);
 
+    if ( rc )
+        return -ENOENT;
+
+    page = alloc_domheap_page(d, 0);
     if ( !page )
         return -ENOMEM;
     if ( !get_page(page, d) )
@@ -322,7 +334,7 @@ static int load(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, octets_t da
         gfn_lock(p2m, gfn, 0);
         p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
         rc = -ENOENT;
-        if ( is_out(type) )
+        if ( type == p2m_ram_paged )
             rc = p2m_set_entry(p2m, gfn, page_to_mfn(page), PAGE_ORDER_4K, usable_type(d), access);
         if ( !rc )
         {
@@ -333,7 +345,11 @@ static int load(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, octets_t da
     }
 
     if ( rc )
+    {
+        /* Xen does not scrub what a living domain gives up, and the next owner may be another. */
+        scrub_one_page(page);
         put_page_alloc_ref(page);
+    }
     put_page(page);
 
     return rc;
@@ -352,7 +368,7 @@ int memevent_paging_operation(struct domain *d, struct xen_memevent_operation *o
     for ( i = 0; i < ARRAY_SIZE(arguments->pad); i++ )
         if ( arguments->pad[i] )
             return -EINVAL;
-    if ( has_data ? !arguments->data || arguments->data != (unsigned long)arguments->data : arguments->data )
+    if ( has_data ? !arguments->data || !memevent_is_address(arguments->data) : arguments->data )
         return -EINVAL;
     if ( !memevent_has_channel(d, XEN_MEMEVENT_CLASS_PAGING) )
         return -ENODEV;
