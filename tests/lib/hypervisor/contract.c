@@ -245,7 +245,16 @@ static void case_attach(struct contract *c)
         return;
     EXPECT(c, get_info(c, &info), 0);
     EXPECT(c, info.attachments, 1);
+    /* Left, it waits for the next even so. */
+    memevent_leave(c->channel);
+    c->channel = NULL;
+    EXPECT(c, get_info(c, &info), 0);
+    if ( !attach(c) )
+        return;
+    EXPECT(c, get_info(c, &info), 0);
+    EXPECT(c, info.attachments, 2);
     detach(c);
+    EXPECT(c, get_info(c, &info), -ENOENT);
 }
 
 static void case_states(struct contract *c)
@@ -323,19 +332,26 @@ static void case_touch(struct contract *c)
 
 static void case_release(struct contract *c)
 {
-    struct hypervisor_operation steps[4] = {
-        operation(c, PAGING_NOMINATE, 2), operation(c, PAGING_RELEASE, 2), operation(c, PAGING_QUERY, 2),
-        operation(c, PAGING_EVICT, 2),
-    };
+    const uint32_t calls[] = { PAGING_NOMINATE, PAGING_QUERY, PAGING_RELEASE, PAGING_QUERY, PAGING_EVICT };
+    struct hypervisor_operation steps[5];
+    unsigned int i, step;
 
     if ( !attach(c) )
         return;
-    EXPECT(c, c->hv->ops->submit(c->hv, steps, 4), 0);
-    EXPECT(c, steps[0].status, 0);
-    /* A touch may have been first. */
-    EXPECT(c, steps[1].status == 0 || steps[1].status == -ENOENT, 1);
-    EXPECT(c, steps[2].status, -ENOENT);
-    EXPECT(c, steps[3].status, -EAGAIN);
+    for ( i = 0; i < TRIES; i++ )
+    {
+        for ( step = 0; step < 5; step++ )
+            steps[step] = operation(c, calls[step], 2);
+        EXPECT(c, c->hv->ops->submit(c->hv, steps, 5), 0);
+        EXPECT(c, steps[0].status, 0);
+        EXPECT(c, steps[3].status, -ENOENT);
+        EXPECT(c, steps[4].status, -EAGAIN);
+        /* Else a touch was first. */
+        if ( steps[1].status == -EAGAIN && !steps[2].status )
+            break;
+        EXPECT(c, steps[2].status, -ENOENT);
+    }
+    EXPECT(c, i < TRIES, 1);
     detach(c);
 }
 
