@@ -8,6 +8,7 @@ nothing that looks finished, and two runs at once share one build.
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import os
 import shutil
@@ -64,8 +65,10 @@ def entry(kind, key, make):
     final = os.path.join(directory(kind), key)
     with lock("%s-%s" % (kind, key)):
         if not os.path.isdir(final):
-            partial = final + ".partial"
-            shutil.rmtree(partial, ignore_errors=True)
+            # What a killed run was making may still be written to by what it had started.
+            for left in glob.glob(glob.escape(final) + ".*.partial"):
+                shutil.rmtree(left, ignore_errors=True)
+            partial = "%s.%d.partial" % (final, os.getpid())
             os.makedirs(partial)
             make(partial)
             os.rename(partial, final)
