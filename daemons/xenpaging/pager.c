@@ -125,6 +125,18 @@ static void keep_house(struct pager *p, bool on)
         event_del(p->housekeeping);
 }
 
+/* Pages that are out while nobody has their bytes: an earlier pager's, whose state is damaged or was not kept. */
+static void say_missing(struct paged *d)
+{
+    uint64_t stored = store_count(d->store);
+
+    paged_refresh(d, 0);
+    if ( d->info.pages_paged > stored )
+        log_message(LOG_CRIT, LOG_DOMAIN(d->domid, d->name, "pages-lost"),
+                    "%" PRIu64 " pages of %s are out, and their bytes are nowhere: when it needs one of them it is paused; "
+                    "'xl destroy %u' and start it anew", d->info.pages_paged - stored, d->name, d->domid);
+}
+
 static void adopt(struct pager *p, struct paged *d, uint64_t target)
 {
     d->target = target;
@@ -132,6 +144,7 @@ static void adopt(struct pager *p, struct paged *d, uint64_t target)
     p->first = d;
     keep_house(p, true);
     hold_say_paged(p, d->domid);
+    say_missing(d);
 }
 
 static void attach(struct pager *p, uint16_t domid, uint64_t target)
