@@ -404,6 +404,38 @@ static void test_own_words(void **state)
     pair_close(&pair);
 }
 
+/* Somebody else's request for a frame is known until it is answered, whoever consumes; vCPUs' own are not meant. */
+static void test_is_asked(void **state)
+{
+    struct xen_memevent_request request, *claimed;
+    struct channel_pair pair;
+    uint64_t id;
+
+    (void)state;
+    pair_open_paging(&pair, VCPUS);
+    assert_true(pair_ask(&pair, 3, 77, NULL));
+    assert_false(memevent_reliable_is_asked(&pair.channel, XEN_MEMEVENT_PAGING_POPULATE, 77));
+    claimed = memevent_reliable_claim(&pair.channel, MEMEVENT_NOBODY);
+    claimed->kind = XEN_MEMEVENT_PAGING_POPULATE;
+    claimed->gfn = 77;
+    assert_true(memevent_reliable_is_asked(&pair.channel, XEN_MEMEVENT_PAGING_POPULATE, 77));
+    memevent_reliable_cancel(&pair.channel, claimed);
+    assert_false(memevent_reliable_is_asked(&pair.channel, XEN_MEMEVENT_PAGING_POPULATE, 77));
+
+    id = pair_ask(&pair, MEMEVENT_NOBODY, 77, NULL);
+    assert_true(memevent_reliable_is_asked(&pair.channel, XEN_MEMEVENT_PAGING_POPULATE, 77));
+    assert_false(memevent_reliable_is_asked(&pair.channel, XEN_MEMEVENT_PAGING_POPULATE, 78));
+    assert_false(memevent_reliable_is_asked(&pair.channel, XEN_MEMEVENT_PAGING_DROP, 77));
+    pair_reattach(&pair);
+    assert_true(memevent_reliable_is_asked(&pair.channel, XEN_MEMEVENT_PAGING_POPULATE, 77));
+    while ( pair_next(&pair, &request) )
+        continue;
+    pair_answer(&pair, id);
+    assert_int_equal(pair_take(&pair), 1);
+    assert_false(memevent_reliable_is_asked(&pair.channel, XEN_MEMEVENT_PAGING_POPULATE, 77));
+    pair_close(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +449,7 @@ int main(void)
         cmocka_unit_test(test_generation_wraps),
         cmocka_unit_test(test_entries),
         cmocka_unit_test(test_own_words),
+        cmocka_unit_test(test_is_asked),
     };
     unsigned int seed = time(NULL);
 
