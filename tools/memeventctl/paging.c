@@ -120,9 +120,9 @@ static void print_heading(FILE *out, const struct status *status)
         fprintf(out, "%s does not say which process wrote it: it is not of a pager, or an old one's; remove it\n",
                 status->path);
     else if ( !status->alive )
-        fprintf(out, "The pager with process id %" PRIu64 " died %" PRIu64 " s ago, and the pages that were out with it: a domain "
-                "below that has some waits for them for ever. 'xl destroy' it and start it anew; then 'systemctl start "
-                "xenpaging', or remove %s\n", status->pid, status->age, status->path);
+        fprintf(out, "The pager with process id %" PRIu64 " died %" PRIu64 " s ago: a domain below that has pages out waits for "
+                "the next one, 'systemctl start xenpaging'. On a stock hypervisor these pages went with it: 'xl destroy' the "
+                "domain and start it anew. Without a pager to come, remove %s\n", status->pid, status->age, status->path);
     /* Without a domain it sleeps, and writes nothing. */
     else if ( status->age > STATUS_OLD_SECONDS && status_count(status->root, "domains") )
         fprintf(out, "The pager with process id %" PRIu64 " wrote nothing for %" PRIu64 " s: see 'systemctl status xenpaging' "
