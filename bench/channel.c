@@ -344,8 +344,9 @@ static void lossy_open(struct host *host)
     struct transport *transport;
     void *memory = aligned_alloc(PAGE_OCTETS, LOSSY_PAGES * PAGE_OCTETS);
 
+    if ( memory )
+        memset(memory, 0, LOSSY_PAGES * PAGE_OCTETS);
     require(memory, "no memory");
-    memset(memory, 0, LOSSY_PAGES * PAGE_OCTETS);
     memset(host, 0, sizeof(*host));
     host->hv.ops = &host_ops;
     memevent_lossy_init(&host->lossy, memory, LOSSY_OFFSET, slots, LOSSY_BATCH);

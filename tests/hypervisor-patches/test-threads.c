@@ -266,6 +266,7 @@ static void test_lossy(void **state)
 {
     struct lossy_host host = { .port = eventfd(0, 0) };
     struct xen_memevent_lossy *shared;
+    const struct xen_memevent_record *records;
     struct xen_memevent_record record;
     uint64_t consumed = 0, next = 0, armed = 0;
     pthread_t threads[2];
@@ -276,6 +277,7 @@ static void test_lossy(void **state)
     memory = calloc(1, sizeof(*shared) + SLOTS * sizeof(record));
     assert_non_null(memory);
     shared = memory;
+    records = (const void *)(shared + 1);
     memevent_lossy_init(&host.ring, memory, sizeof(*shared), SLOTS, BATCH);
     assert_int_equal(pthread_create(&threads[0], NULL, produce, &host), 0);
     assert_int_equal(pthread_create(&threads[1], NULL, expire, &host), 0);
@@ -287,7 +289,7 @@ static void test_lossy(void **state)
 
         for ( ; consumer != producer; consumer++ )
         {
-            memcpy(&record, memory + sizeof(*shared) + consumer % SLOTS * sizeof(record), sizeof(record));
+            record = records[consumer % SLOTS];
             /* Whole, in order, never twice. */
             assert_true(record.what >= next);
             assert_int_equal(record.domid, (uint16_t)(record.what * 7));

@@ -101,20 +101,20 @@ int emulated_remove_watch(struct hypervisor *hv, const char *path, const char *t
 {
     struct emulated_host *host = emulated_host_of(hv);
     struct emulated_watch **at, *found;
+    int rc = -ENOENT;
 
     pthread_mutex_lock(&host->lock);
-    for ( at = &host->watches; *at; at = &(*at)->next )
-        if ( !strcmp((*at)->path, path) && !strcmp((*at)->token, token) )
+    for ( at = &host->watches; (found = *at); at = &found->next )
+        if ( !strcmp(found->path, path) && !strcmp(found->token, token) )
+        {
+            *at = found->next;
+            free_watch(found);
+            rc = 0;
             break;
-    found = *at;
-    if ( found )
-    {
-        *at = found->next;
-        free_watch(found);
-    }
+        }
     pthread_mutex_unlock(&host->lock);
 
-    return found ? 0 : -ENOENT;
+    return rc;
 }
 
 int emulated_next_watch(struct hypervisor *hv, char *path, size_t path_size, char *token, size_t token_size)
