@@ -203,8 +203,8 @@ void paged_refresh(struct paged *d, uint32_t at_most_ms_old);
 /* Asks about a stretch of frames which of them have memory.  True: there is more to ask. */
 bool paged_scan_step(struct paged *d);
 /*
- * Pauses the domain and lets it go on.  That it is paused by us is kept for a later pager, as the domain does not go on by
- * itself when we are killed.
+ * Pauses the domain and lets it go on.  That it is paused by us is kept for a later pager, as the domain does not go on
+ * by itself when we are killed.
  */
 int  paged_pause(struct paged *d);
 void paged_unpause(struct paged *d);

@@ -26,7 +26,8 @@ enum answer {
 };
 
 /* Upstream's hypervisor cannot be asked what is out.  What has no memory and bytes in the store is, or does not care. */
-static int ask_upstream(struct hypervisor *hv, uint16_t domid, const uint64_t *gfns, unsigned int count, enum answer *out)
+static int ask_upstream(struct hypervisor *hv, uint16_t domid, const uint64_t *gfns, unsigned int count,
+                        enum answer *out)
 {
     uint8_t state;
 

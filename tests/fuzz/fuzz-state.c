@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a pager leaves to the next, damaged: index, pool, spill file and stage are made by a store, an input says what is done to
- * them, and then they are adopted and used.  An input is a list of orders of 16 octets: what (0), a small number (1),
- * a 16-bit one (2..3), a 32-bit one (4..7) and a 64-bit one (8..15), little-endian.
+ * What a pager leaves to the next, damaged: index, pool, spill file and stage are made by a store, an input says what is
+ * done to them, and then they are adopted and used.  An input is a list of orders of 16 octets: what (0), a small number
+ * (1), a 16-bit one (2..3), a 32-bit one (4..7) and a 64-bit one (8..15), little-endian.
  *
- * Orders above PLAIN know the key, and make checks right, to get past them; after those wrong bytes may be given out, which
- * without them may not happen.
+ * Orders above PLAIN know the key, and make checks right, to get past them; after those wrong bytes may be given out,
+ * which without them may not happen.
  */
 #define FUZZ_TARGET "state"
 #include "fuzz.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One domain whose pager is killed, many times in a row, and gone on with each time: at random instants, and when each of its
- * operations on the hypervisor has just ended.  The guest reads what it wrote, nobody is left waiting, nothing stays paused, and in the
- * end everything comes in.
+ * One domain whose pager is killed, many times in a row, and gone on with each time: at random instants, and when each
+ * of its operations on the hypervisor has just ended.  The guest reads what it wrote, nobody is left waiting, nothing
+ * stays paused, and in the end everything comes in.
  *
  * The host and its guest live in shared memory; each pager is a child process.
  */

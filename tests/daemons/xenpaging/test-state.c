@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where a pager's state is kept while no pager runs: in a directory that has to be safe, and with a service manager, whom the
- * test plays.  What was put before a kill is there after it; after an end in order nothing is.
+ * Where a pager's state is kept while no pager runs: in a directory that has to be safe, and with a service manager,
+ * whom the test plays.  What was put before a kill is there after it; after an end in order nothing is.
  */
 #include "test-store.h"
 
