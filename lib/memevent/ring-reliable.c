@@ -52,10 +52,13 @@ enum place_state {
 };
 
 struct place {
-    uint32_t first;               /* generation of the first request taken under this index, and */
+    uint32_t first;               /* generation of the first request taken under this index, or not so long ago, and */
     uint32_t generation;          /* of the latest */
     enum place_state state;
 };
+
+/* So far back a place knows what was answered: less than the half of all generations, which is the past. */
+#define MEMORY (UINT32_C(1) << 30)
 
 struct ring_reliable {
     struct transport base;
@@ -135,6 +138,12 @@ static int begin_batch(struct ring_reliable *ring)
     return producer != ring->request_consumer;
 }
 
+/* Half of all differences are the past: generations go round. */
+static bool is_before(uint32_t a, uint32_t b)
+{
+    return a != b && b - a < UINT32_C(1) << 31;
+}
+
 /* Enters the request into the table.  False: that id cannot be. */
 static bool enter(struct ring_reliable *ring, uint64_t id)
 {
@@ -145,11 +154,13 @@ static bool enter(struct ring_reliable *ring, uint64_t id)
         return false;
 
     place = &ring->places[index];
-    /* Xen has one request a place, and never a number twice. */
-    if ( place->state == PLACE_TAKEN || (place->state == PLACE_ANSWERED && place->generation == generation) )
+    /* Xen has one request a place, and its numbers only grow. */
+    if ( place->state == PLACE_TAKEN || (place->state == PLACE_ANSWERED && !is_before(place->generation, generation)) )
         return false;
     if ( place->state == PLACE_UNUSED )
         place->first = generation;
+    else if ( generation - place->first > MEMORY )
+        place->first = generation - MEMORY;
     place->generation = generation;
     place->state = PLACE_TAKEN;
 
@@ -294,12 +305,6 @@ static void build_response(struct ring_reliable *ring, uint64_t id, uint32_t act
     ring->response_room--;
 }
 
-/* Half of all differences are the past: generations go round. */
-static bool is_before(uint32_t a, uint32_t b)
-{
-    return a != b && b - a < UINT32_C(1) << 31;
-}
-
 /* 0; -ENOENT, -EALREADY. */
 static int find_taken(const struct ring_reliable *ring, uint64_t id)
 {
@@ -310,11 +315,12 @@ static int find_taken(const struct ring_reliable *ring, uint64_t id)
         return -ENOENT;
 
     place = &ring->places[index];
-    if ( place->state == PLACE_UNUSED || is_before(generation, place->first) ||
-         is_before(place->generation, generation) )
+    if ( place->state == PLACE_UNUSED )
         return -ENOENT;
+    if ( generation == place->generation )
+        return place->state == PLACE_TAKEN ? 0 : -EALREADY;
 
-    return generation != place->generation || place->state == PLACE_ANSWERED ? -EALREADY : 0;
+    return is_before(generation, place->first) || is_before(place->generation, generation) ? -ENOENT : -EALREADY;
 }
 
 static int ring_answer(struct transport *transport, uint64_t id, uint32_t actions)

@@ -312,6 +312,21 @@ static void test_generations_go_round(void **unused)
     assert_int_equal(memevent_answer(channel, after.id), 0);
     assert_int_equal(memevent_flush(channel), 0);
     expect_no_objections();
+
+    /* However often a place was used since the attach: days of it. */
+    for ( unsigned int i = 0; i < 20; i++ )
+    {
+        fake.core.entries[2].generation += UINT32_C(1) << 29;
+        fake_channels_touch(&fake, 2, i);
+        after = next();
+        assert_int_equal(memevent_answer(channel, after.id), 0);
+        assert_int_equal(memevent_answer(channel, after.id), -EALREADY);
+        assert_int_equal(memevent_answer(channel, after.id - (UINT64_C(1) << 32)), -EALREADY);
+        assert_int_equal(memevent_answer(channel, after.id + (UINT64_C(1) << 32)), -ENOENT);
+        assert_int_equal(memevent_flush(channel), 0);
+        assert_false(fake_channels_waits(&fake, 2));
+    }
+    expect_no_objections();
 }
 
 /* Everything that was not answered, under its old name, before what is new. */
