@@ -7,8 +7,10 @@
  * sanitizers), bounds kept, counters that add up, ids that are new, answers refused rightly, a
  * notification for each flush that had something, a broken ring that stays broken.
  *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -Ilib -I. tests/fuzz/fuzz-ring.c \
- *       lib/memevent/{memevent,outstanding,ring-vm-event}.c -o fuzz-ring && ./fuzz-ring tests/fuzz/corpus/ring
+ *   clang -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -Ilib -I. \
+ *       -idirafter hypervisor-patches/overlay/xen/include \
+ *       tests/fuzz/fuzz-ring.c lib/memevent/{memevent,outstanding,ring-lossy,ring-reliable,ring-vm-event}.c \
+ *       -o fuzz-ring && ./fuzz-ring tests/fuzz/corpus/ring
  */
 #include <errno.h>
 #include <stdio.h>
