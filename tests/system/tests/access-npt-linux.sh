@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # xenhost: --timeout 1200
+# only: soak
 # Debian's kernel as a guest, all of whose frames are restricted again and again while it checks a file in its memory.
 . /usr/lib/xenhost/functions.sh
 
