@@ -25,8 +25,8 @@ static void say(const char *when, const struct merged *m)
 {
     printf("%s: merged %lu, already %lu, different %lu, source busy %lu, client busy %lu, stale %lu, no frame %lu\n",
            when, m->outcomes[XEN_MEMEVENT_MERGED], m->outcomes[XEN_MEMEVENT_ALREADY],
-           m->outcomes[XEN_MEMEVENT_DIFFERENT], m->outcomes[XEN_MEMEVENT_SOURCE], m->outcomes[XEN_MEMEVENT_CLIENT], m->outcomes[XEN_MEMEVENT_STALE],
-           m->others);
+           m->outcomes[XEN_MEMEVENT_DIFFERENT], m->outcomes[XEN_MEMEVENT_SOURCE], m->outcomes[XEN_MEMEVENT_CLIENT],
+           m->outcomes[XEN_MEMEVENT_STALE], m->others);
 }
 
 /* A frame that both have with the same octets, from the middle of their memory on. */

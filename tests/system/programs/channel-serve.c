@@ -8,7 +8,7 @@
  *
  *   MS      sleeps so long before each answer
  *   STOP    the program is carried out again and again until this file is there; then nothing is slow any more
- *   OTHER   a domain whose consumer is slow: it must not have answered more than a twentieth of what was answered here
+ *   OTHER   a domain whose consumer is slow: it must not have answered more than a quarter of what was answered here
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -23,7 +23,7 @@
 #define TIMES_MAX       65536
 #define EVICT_FRAMES    256         /* taken out again after so many were asked for */
 #define PATIENCE_US     300000000u
-#define SLOWER          20          /* how many times slower the other must have been: it sleeps, we do not */
+#define SLOWER          4           /* as one behind the other, both would have been answered as often */
 
 static struct channel channel;
 static struct pages pages;
