@@ -57,9 +57,28 @@ static struct json_object *describe_choice(const struct paged *d)
     return object;
 }
 
+/* What the hypervisor itself counted, over all pagers that this domain had. */
+static struct json_object *describe_counters(const struct memevent_channel_info *info)
+{
+    struct json_object *object = json_object_new_object();
+
+    add_number(object, "pagers", info->attachments);
+    add_number(object, "requests", info->produced);
+    add_number(object, "answers", info->answered);
+    add_number(object, "outstanding", info->outstanding);
+    add_number(object, "outstanding_most", info->outstanding_max);
+    add_number(object, "coalesced", info->coalesced);
+    add_number(object, "redelivered", info->redelivered);
+    add_number(object, "refused", info->unknown + info->repeated + info->malformed + info->overruns);
+    add_number(object, "notifications", info->notifications);
+    add_number(object, "kicks", info->kicks);
+    return object;
+}
+
 static struct json_object *describe_channel(const struct paged *d)
 {
     struct json_object *object = json_object_new_object();
+    struct memevent_channel_info info;
     struct memevent_statistics s;
 
     memevent_get_statistics(d->channel, &s);
@@ -70,7 +89,10 @@ static struct json_object *describe_channel(const struct paged *d)
     add_number(object, "malformed", s.malformed);
     add_number(object, "notifications", s.notifications);
     add_number(object, "wakeups", s.wakeups);
+    add_number(object, "again", s.again);
     add_number(object, "outstanding", s.outstanding);
+    if ( !memevent_get_channel_info(d->channel, &info) )
+        json_object_object_add(object, "hypervisor", describe_counters(&info));
     return object;
 }
 

@@ -69,6 +69,9 @@ static const struct figure of_domain[] = {
     { NULL,        "  answers refused",              "channel.refused",                NULL, FORM_RATE },
     { NULL,        "  events that made no sense",    "channel.malformed",              NULL, FORM_RATE },
     { NULL,        "  wake-ups",                     "channel.wakeups",                NULL, FORM_RATE },
+    { NULL,        "  events that came again",       "channel.again",                  NULL, FORM_COUNT },
+    { NULL,        "  answers that Xen refused",     "channel.hypervisor.refused",     NULL, FORM_COUNT },
+    { NULL,        "  pagers so far",                "channel.hypervisor.pagers",      NULL, FORM_COUNT },
 };
 
 static const struct figure of_host[] = {
