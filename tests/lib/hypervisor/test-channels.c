@@ -202,13 +202,17 @@ static void test_impossible_geometry(void **unused)
 static void test_info(void **unused)
 {
     struct memevent_channel_info info;
+    uint32_t small[4];
+    uint64_t large[11];
 
     (void)unused;
     assert_int_equal(hv->ops->get_channel_info(hv, MEMEVENT_CLASS_PAGING, FAKE_DOMID, &info), 0);
+    memcpy(small, (const char *)&info + offsetof(struct memevent_channel_info, outstanding), sizeof(small));
+    memcpy(large, (const char *)&info + offsetof(struct memevent_channel_info, produced), sizeof(large));
     for ( unsigned int i = 0; i < 4; i++ )
-        assert_int_equal((&info.outstanding)[i], 100 + i);
+        assert_int_equal(small[i], 100 + i);
     for ( unsigned int i = 0; i < 11; i++ )
-        assert_int_equal((&info.produced)[i], 200 + i);
+        assert_int_equal(large[i], 200 + i);
     assert_int_equal(hv->ops->get_channel_info(hv, MEMEVENT_CLASS_PAGING, FAKE_DOMID + 1, &info), -ENOENT);
 }
 

@@ -182,7 +182,7 @@ static void test_unknown_kinds(void **unused)
 
 static void test_answers_in_any_order(void **unused)
 {
-    struct memevent_event events[FAKE_CHANNELS_VCPUS], swap;
+    struct memevent_event events[FAKE_CHANNELS_VCPUS] = { { 0 } }, swap;
     uint64_t acted = 0;
     unsigned int count, j;
 
