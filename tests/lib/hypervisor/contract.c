@@ -17,6 +17,8 @@
 
 /* A guest on an emulated host, which shares its processor with others, comes by a page once in some seconds. */
 #define PATIENCE_MS 60000
+/* In which another vCPU that is going to touch a page has done so. */
+#define SETTLE_MS   1000
 /* Times that a page is nominated and evicted before it must have worked: a touch may come in between. */
 #define TRIES       1000
 /* Pages out at a time, and times that a case with chance in it is repeated. */
@@ -125,10 +127,10 @@ static void load(struct contract *c, unsigned int page)
 /* ---- events ---- */
 
 /* Waits for an event.  False: none came. */
-static bool next_event(struct contract *c, struct memevent_event *event)
+static bool wait_event(struct contract *c, struct memevent_event *event, int patience_ms)
 {
     struct pollfd one = { .fd = memevent_fd(c->channel), .events = POLLIN };
-    double end = now() + PATIENCE_MS / 1000.0;
+    double end = now() + patience_ms / 1000.0;
     int rc;
 
     for ( ;; )
@@ -138,12 +140,31 @@ static bool next_event(struct contract *c, struct memevent_event *event)
             return true;
         EXPECT(c, rc, 0);
         rc = memevent_arm(c->channel);
-        if ( rc < 0 || (rc == 0 && poll(&one, 1, PATIENCE_MS) != 1) || now() > end )
-        {
-            fail(c, __LINE__, "no event came (%d)", rc);
+        EXPECT(c, rc == 0 || rc == 1, 1);
+        if ( rc < 0 || (rc == 0 && poll(&one, 1, patience_ms) != 1) || now() > end )
             return false;
-        }
     }
+}
+
+static bool next_event(struct contract *c, struct memevent_event *event)
+{
+    bool came = wait_event(c, event, PATIENCE_MS);
+
+    if ( !came )
+        fail(c, __LINE__, "no event came");
+
+    return came;
+}
+
+/* What vCPUs ask for by now, at least one and at most max requests: some may wait for each other and not for us. */
+static unsigned int collect(struct contract *c, struct memevent_event *events, unsigned int max)
+{
+    unsigned int held = next_event(c, &events[0]);
+
+    while ( held && held < max && wait_event(c, &events[held], SETTLE_MS) )
+        held++;
+
+    return held;
 }
 
 /* Which of our pages the event is about, or -1. */
@@ -355,14 +376,14 @@ static void case_release(struct contract *c)
     detach(c);
 }
 
-/* As many requests as there are vCPUs, answered from the last to the first, and in any order. */
+/* As many requests as there are vCPUs, or nearly, answered from the last to the first, and in any order. */
 static void case_orders(struct contract *c)
 {
     struct memevent_event events[PAGES], swap;
     struct memevent_statistics statistics;
     struct memevent_channel_info info;
     struct domain_info domain;
-    unsigned int round, page, held, most, i, j;
+    unsigned int round, page, held, most, together = 0, i, j;
 
     EXPECT(c, c->hv->ops->get_domain(c->hv, c->domid, &domain), 0);
     most = domain.vcpus < PAGES ? domain.vcpus : PAGES;
@@ -373,9 +394,11 @@ static void case_orders(struct contract *c)
         /* All of them, so that each vCPU meets one. */
         for ( page = 0; page < c->count; page++ )
             take_out(c, page);
-        for ( held = 0; held < most && next_event(c, &events[held]); held++ )
-            if ( page_of(c, &events[held]) >= 0 )
-                load(c, page_of(c, &events[held]));
+        held = collect(c, events, most);
+        together = held > together ? held : together;
+        for ( i = 0; i < held; i++ )
+            if ( page_of(c, &events[i]) >= 0 )
+                load(c, page_of(c, &events[i]));
         memevent_get_statistics(c->channel, &statistics);
         EXPECT(c, statistics.outstanding, held);
         for ( i = held; round && i-- > 1; )
@@ -391,8 +414,10 @@ static void case_orders(struct contract *c)
     }
     EXPECT(c, get_info(c, &info), 0);
     EXPECT(c, info.unknown + info.repeated + info.malformed + info.overruns, 0);
-    EXPECT(c, info.outstanding_max >= most, 1);
-    EXPECT(c, info.produced >= ROUNDS * most, 1);
+    EXPECT(c, info.outstanding_max >= together, 1);
+    EXPECT(c, info.produced >= ROUNDS, 1);
+    /* Else there was only one order. */
+    EXPECT(c, together > 1 || most == 1, 1);
     detach(c);
 }
 
@@ -412,8 +437,7 @@ static void case_left(struct contract *c)
             return;
         for ( page = 0; page < c->count; page++ )
             take_out(c, page);
-        for ( held = 0; held < most && next_event(c, &events[held]); held++ )
-            continue;
+        held = collect(c, events, most);
         if ( !held )
             break;
         /* One is answered, and the rest is left. */

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# xenhost: --timeout 900
+# What hypervisor.h promises, asked of the real Xen as the unit test test-contract asks the emulated host; meanwhile four
+# vCPUs touch the pages in question, and at last the guest looks at all of its memory.
+. /usr/lib/xenhost/functions.sh
+
+# Frames well within what the guest works on: its first 12 MiB, from below 4 MiB on.
+first=2048
+frames=40
+
+guest_start a kernel=tiny memory=32 vcpus=4 extra="mem=20 seed=${SEED:-7} slow=200 run=fill,verify,wait"
+guest_wait a "guest: ready" 120
+# Longer than the contract takes; each vCPU comes by each page.
+guest_tell a "rand:100s working=12, verify, report"
+sleep 1
+/usr/lib/xenhost/programs/contract-host "$(guest_id a)" $first $frames || fail "contract-host: status $?"
+guest_wait a "guest: report kind=total" 400
+! guest_says a " bad=[1-9]" || fail "the guest's memory is not what it was"
+echo "PASS: the contract"
