@@ -186,9 +186,9 @@ int main(int argc, char **argv)
         progress->served = 0;
         expect(0, channel_info(pages.domid, XEN_MEMEVENT_CLASS_PAGING, &info), "the counters");
         left += info.outstanding != 0;
-        if ( kills / 10 > notes )
+        if ( kills / 50 > notes )
         {
-            notes = kills / 10;
+            notes = kills / 50;
             say(kills, left, served, redelivered);
         }
     }
