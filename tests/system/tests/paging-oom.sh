@@ -32,6 +32,12 @@ oom()
     sed -n '/"oom":{/,/}/s/^ *"'"$1"'":\([a-z0-9]*\),*$/\1/p' /run/xen-memevent/xenpaging.json
 }
 
+# The file is written once a second.
+oom_above()
+{
+    [ "$(oom "$1")" -gt "$2" ]
+}
+
 oom_is()
 {
     [ "$(oom "$1")" = "$2" ]
@@ -54,11 +60,11 @@ eat_memory
 before=$(domain_kib "$c")
 line=$(guest_ask a "storm:1500/working=16" "guest: storm" 240) || exit 1
 echo "$line"
+wait_until 5 oom_above events 0 || fail "there was no lack of memory"
+wait_until 5 oom_above answered_with_memory 0 || fail "no lack of memory was answered with memory"
 wait_until 5 oom_is waiting 0 || fail "somebody still waits"
 echo "domains $(oom domains) events $(oom events) with $(oom answered_with_memory) without $(oom answered_without)" \
      "c: $before KiB, now $(domain_kib "$c") KiB"
-[ "$(oom events)" -gt 0 ] || fail "there was no lack of memory"
-[ "$(oom answered_with_memory)" -gt 0 ] || fail "no lack of memory was answered with memory"
 [ "$(domain_kib "$c")" -lt "$before" ] || fail "nothing was evicted for it"
 oom_is unresolved false || fail "it is said that nothing could be found"
 pass "a write to shared pages without memory goes on"
@@ -79,7 +85,7 @@ wait_until 60 grep -q "no page of a paged domain can be evicted" /tmp/pager-host
     host_pager_dead "does not say that nothing can be found"
 wait_until 5 oom_is unresolved true || fail "the status file does not say it"
 memeventctl paging | grep "waits for memory to copy" || fail "memeventctl does not say it"
-[ "$(oom answered_without)" -gt 2 ] || fail "it is not tried again"
+wait_until 5 oom_above answered_without 2 || fail "it is not tried again"
 guest_is_gone a && fail "the guest died of it"
 pass "where nothing can be found it is said, and tried again"
 guest_destroy filler
