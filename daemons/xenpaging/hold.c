@@ -63,14 +63,25 @@ void hold_say_in(struct pager *p, uint16_t domid)
     say(p, domid, "state", "in");
     say(p, domid, "pager", NULL);
     say(p, domid, "left", NULL);
+    say(p, domid, "lost", NULL);
+}
+
+static void say_pages(struct paged *d, const char *key, uint64_t pages)
+{
+    char kib[24];
+
+    snprintf(kib, sizeof(kib), "%" PRIu64, pages * (HYPERVISOR_PAGE_SIZE / 1024));
+    say(d->pager, d->domid, key, kib);
 }
 
 void hold_say_left(struct paged *d)
 {
-    char kib[24];
+    say_pages(d, "left", paged_left(d));
+}
 
-    snprintf(kib, sizeof(kib), "%" PRIu64, paged_left(d) * (HYPERVISOR_PAGE_SIZE / 1024));
-    say(d->pager, d->domid, "left", kib);
+void hold_say_lost(struct paged *d)
+{
+    say_pages(d, "lost", d->missing);
 }
 
 void hold_forget(struct pager *p, uint16_t domid)
@@ -78,6 +89,7 @@ void hold_forget(struct pager *p, uint16_t domid)
     say(p, domid, "state", NULL);
     say(p, domid, "pager", NULL);
     say(p, domid, "left", NULL);
+    say(p, domid, "lost", NULL);
 }
 
 void hold_remove(struct pager *p, uint16_t domid)

@@ -7,6 +7,7 @@
  * "state", by the pager: "paged" from before the first page goes until the last one is back, and then "in".
  * "pager": the process that wrote "paged"; if it is dead, so are the pages.
  * "left": KiB still to bring in, while that lasts.
+ * "lost": KiB of those that nobody can bring in any more: the domain must not be saved.
  *
  * Who writes "hold" and then does not find "paged" may go on at once, whether a pager runs or not: a pager looks for
  * "hold" after it has written "paged", so that one of both sees the other.
@@ -30,6 +31,8 @@ void hold_say_paged(struct pager *p, uint16_t domid);
 void hold_say_in(struct pager *p, uint16_t domid);
 /* Only for the domain that is being brought in. */
 void hold_say_left(struct paged *d);
+/* Of a domain whose pages are out, and missing. */
+void hold_say_lost(struct paged *d);
 /* Nothing is said of the domain any more; what is asked stays. */
 void hold_forget(struct pager *p, uint16_t domid);
 /* Everything goes: the domain is gone. */

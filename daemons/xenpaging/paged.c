@@ -153,7 +153,7 @@ bool paged_leave(struct paged *d)
 uint64_t paged_left(const struct paged *d)
 {
     uint64_t left = store_count(d->store) + pages_count(d->pages, PAGE_NOMINATED) + d->waiting_count +
-                    (d->rescan_id != 0);
+                    (d->rescan_id != 0) + d->missing;
 
     /* Bytes that the store would not keep are nowhere but in these. */
     for ( const struct load *load = d->stuck; load; load = load->next )
@@ -173,6 +173,9 @@ void paged_refresh(struct paged *d, uint32_t at_most_ms_old)
         d->phase = PAGED_GONE;
     d->pages_now = d->info.pages;
     d->info_at = p->now;
+    /* What the guest gives up of them is missed by nobody. */
+    if ( d->missing > d->info.pages_paged )
+        d->missing = d->info.pages_paged;
 }
 
 static void note_frame(struct paged *d, uint64_t gfn, enum frame_state state)

@@ -88,6 +88,7 @@ struct paged {
     uint8_t uuid[16];
     char name[64];                /* for messages; as the tool stack calls it, cut */
     enum paged_phase phase;
+    uint64_t missing;             /* pages that are out, and whose bytes an earlier pager did not leave */
     bool failed;                  /* a page cannot be given back: the domain is paused until it can, */
     bool lost;                    /* which it never can: nobody has its bytes */
     bool resumed;                 /* an earlier pager was killed: its marks may still be there, and */

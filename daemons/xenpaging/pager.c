@@ -131,10 +131,13 @@ static void say_missing(struct paged *d)
     uint64_t stored = store_count(d->store);
 
     paged_refresh(d, 0);
-    if ( d->info.pages_paged > stored )
-        log_message(LOG_CRIT, LOG_DOMAIN(d->domid, d->name, "pages-lost"),
-                    "%" PRIu64 " pages of %s are out, and their bytes are nowhere: when it needs one of them it is paused; "
-                    "'xl destroy %u' and start it anew", d->info.pages_paged - stored, d->name, d->domid);
+    if ( d->info.pages_paged <= stored )
+        return;
+    d->missing = d->info.pages_paged - stored;
+    hold_say_lost(d);
+    log_message(LOG_CRIT, LOG_DOMAIN(d->domid, d->name, "pages-lost"),
+                "%" PRIu64 " pages of %s are out, and their bytes are nowhere: when it needs one of them it is paused, and an "
+                "image of it would be wrong; 'xl destroy %u' and start it anew", d->missing, d->name, d->domid);
 }
 
 static void adopt(struct pager *p, struct paged *d, uint64_t target)
@@ -405,7 +408,7 @@ static void settle(struct paged *d)
     {
         log_message(LOG_CRIT, LOG_DOMAIN(domid, d->name, "left-incomplete"),
                     "stopped with %" PRIu64 " pages of %s that cannot be given back: it stays paused and must not be "
-                    "unpaused; 'xl destroy %u' and start it anew", store_count(d->store), d->name, domid);
+                    "unpaused; 'xl destroy %u' and start it anew", paged_left(d), d->name, domid);
         p->exit_status = EX_IOERR;
     }
     else
