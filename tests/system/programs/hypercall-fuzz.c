@@ -4,7 +4,7 @@
  * right at all. Nothing is expected of what comes back; Xen must live, and so must domains that are not named.
  * Whatever Xen may write to is memory of ours, or is not there.
  *
- *   hypercall-fuzz CALLS SEED DOMID...      domains that may be spoilt, and are kept running
+ *   hypercall-fuzz CALLS SEED SPARED DOMID...      domains that may be spoilt, and one that is never named
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -22,7 +22,7 @@
 #define ARGUMENT        256             /* octets filled in for a call */
 #define DATA            (16 * 4096)
 
-static uint16_t targets[TARGETS_MAX];
+static uint16_t targets[TARGETS_MAX], spared;
 static unsigned int nr_targets;
 static uint8_t *argument, *data;
 static struct xen_memevent_operation *operations;
@@ -114,8 +114,15 @@ static void spoil(void *octets, size_t size)
             *(uint64_t *)((uint8_t *)octets + i) = word();
 }
 
+/* A page of this domain's that went out would never come back. */
+static void spare(uint16_t *named)
+{
+    if ( *named == spared )
+        *named = targets[0];
+}
+
 /* What lies where data goes must be ours or nowhere, whatever was spoilt. */
-static void fill_operation(struct xen_memevent_operation *operation, uint32_t call)
+static void fill_spoilt_operation(struct xen_memevent_operation *operation, uint32_t call)
 {
     uint32_t family = call & XEN_MEMEVENT_FAMILY_MASK;
 
@@ -151,6 +158,13 @@ static void fill_operation(struct xen_memevent_operation *operation, uint32_t ca
     operation->call = one_in(30) ? call ^ 0xff000000u : call;
 }
 
+static void fill_operation(struct xen_memevent_operation *operation, uint32_t call)
+{
+    fill_spoilt_operation(operation, call);
+    spare(&operation->domid);
+    spare(&operation->u.sharing.client_domid);
+}
+
 static void fill_batch(void)
 {
     struct xen_memevent_batch *batch = (void *)argument;
@@ -184,6 +198,7 @@ static void fill_channel(void)
         attach->deadline = one_in(20) ? word() : 0;
     }
     spoil(argument, 128);
+    spare(&attach->domid);
 }
 
 static long fuzz(uint32_t *call)
@@ -237,12 +252,13 @@ int main(int argc, char **argv)
     uint64_t seed, progress = now_us() + PROGRESS_US;
     uint32_t call;
 
-    if ( argc < 4 || argc > 3 + TARGETS_MAX )
-        fail("usage: hypercall-fuzz CALLS SEED DOMID...");
+    if ( argc < 5 || argc > 4 + TARGETS_MAX )
+        fail("usage: hypercall-fuzz CALLS SEED SPARED DOMID...");
     hypervisor_open();
     calls = strtoul(argv[1], NULL, 10);
     seed = strtoull(argv[2], NULL, 0);
-    for ( int i = 3; i < argc; i++ )
+    spared = strtoul(argv[3], NULL, 10);
+    for ( int i = 4; i < argc; i++ )
         targets[nr_targets++] = strtoul(argv[i], NULL, 10);
     random_seed(seed);
     map_memory();

@@ -9,8 +9,8 @@ programs=/usr/lib/xenhost/programs
 rounds=4
 calls=10000
 if [ "${1:-}" = soak ]; then
-    rounds=40
-    calls=30000
+    rounds=12
+    calls=100000
 fi
 seed=${SEED:-$(($(date +%s) % 100000))}
 
@@ -31,8 +31,8 @@ for round in $(seq $rounds); do
     start running
     guest_tell running "storm:1000s rate=500"
     guest_tell other "storm:10s rate=500"
-    "$programs/hypercall-fuzz" $calls $((seed + round)) "$(guest_id running)" "$(guest_id paused)" ||
-        fail "hypercall-fuzz: status $?"
+    "$programs/hypercall-fuzz" $calls $((seed + round)) "$(guest_id other)" "$(guest_id running)" \
+        "$(guest_id paused)" || fail "hypercall-fuzz: status $?"
     guest_is_gone running || guest_destroy running
     guest_ask other verify "guest: verify" 120 | grep "bad=0 " || fail "the other domain's memory is wrong"
 done
