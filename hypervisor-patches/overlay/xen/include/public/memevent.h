@@ -191,7 +191,7 @@ struct xen_memevent_operation {
 
 /* What became of a merge.  Only MERGED and ALREADY go with a status of 0. */
 enum xen_memevent_outcome {
-    XEN_MEMEVENT_MERGED      = 1,       /* the client's page is freed */
+    XEN_MEMEVENT_MERGED      = 1,       /* the client's page is freed, unless third domains share it */
     XEN_MEMEVENT_ALREADY     = 2,       /* both frames were the same page before */
     XEN_MEMEVENT_DIFFERENT   = 3,       /* -EILSEQ: the octets differ; neither page has changed */
     XEN_MEMEVENT_SOURCE      = 4,       /* the source could not be nominated: status says why */
