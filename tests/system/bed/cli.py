@@ -136,7 +136,7 @@ class Parts:
         self.disks = []
         self.kernel_directory = archive.kernel()
         self.kernel = os.path.join(self.kernel_directory, "vmlinuz")
-        self.xen = os.path.join(hypervisor.build(TOP, options.xen_tree, jobs), "xen")
+        self.xen = os.path.join(hypervisor.build(TOP, options.xen_tree, jobs, options.stock), "xen")
         if options.suite:
             if not os.path.isdir(options.suite):
                 raise failure.Failure(failure.USAGE, "--suite %s: no such directory" % options.suite)
@@ -177,6 +177,8 @@ def parser():
         one.add_argument("--tiny", metavar="FILE", help="the kernel for /guests/tiny")
         one.add_argument("--xen-tree", metavar="DIR", help="build the hypervisor from this Xen "
                          "source tree as it stands")
+        one.add_argument("--stock", action="store_true", help="build Debian's source without "
+                         "hypervisor-patches/, only with paging and sharing switched on")
         if name != "build":
             one.add_argument("--mem", type=int, default=MEMORY, metavar="MIB",
                              help="the host's memory (default %d)" % MEMORY)

@@ -2,7 +2,8 @@
 """Builds the hypervisor: Debian's Xen source, what hypervisor-patches/ adds, and our options.
 
 Only xen/ of the source is built; the tools are Debian's own packages. With
---xen-tree another tree is built as it stands, without our patches.
+--xen-tree another tree is built as it stands, without our patches; with --stock,
+Debian's is.
 """
 
 import os
@@ -19,12 +20,12 @@ CONFIG_MEM_SHARING=y
 """
 
 
-def build(top, tree=None, jobs=2):
+def build(top, tree=None, jobs=2, stock=False):
     """The directory that holds xen (for QEMU), xen.gz, xen-syms and build.log."""
     compiler = subprocess.run(["gcc", "-dumpfullversion"], stdout=subprocess.PIPE, text=True).stdout \
         if shutil.which("gcc") else ""
     parts = [CONFIG, compiler]
-    patches = os.path.join(top, "hypervisor-patches")
+    patches = None if stock else os.path.join(top, "hypervisor-patches")
     if tree:
         tree = os.path.realpath(tree)
         if not os.path.isdir(os.path.join(tree, "xen", "arch", "x86")):
@@ -38,7 +39,7 @@ def build(top, tree=None, jobs=2):
     else:
         source = archive.xen_source()
         parts.append(("file", source))
-        for path in cache.tree_files(patches):
+        for path in cache.tree_files(patches) if patches else ():
             parts += [os.path.relpath(path, patches), ("file", path)]
     key = cache.digest(parts)
     return cache.entry("hypervisor", key, lambda where: _make(where, source, tree, patches, jobs))
@@ -59,8 +60,8 @@ def _make(where, source, tree, patches, jobs):
             else:
                 progress.run(["dpkg-source", "--no-check", "-x", source, work],
                              "unpacking Xen's source", log)
-                apply = os.path.join(patches, "apply")
-                if os.path.exists(apply):
+                apply = os.path.join(patches, "apply") if patches else None
+                if apply and os.path.exists(apply):
                     progress.run([apply, work], "applying hypervisor-patches/", log)
             fragment = os.path.join(where, "config")
             with open(fragment, "w") as out:
