@@ -19,6 +19,11 @@ from . import channel, crashes, failure, progress
 SETTLE = 2.0        # seconds a crash may go on printing before the host is ended
 XEN_KEYS_WAIT = 3   # seconds for Xen to answer the debug keys after a timeout
 XEN_KEYS = b"\x01\x01\x01" + b"qr0"     # domains, run queues, dom0's registers; then back to dom0
+# QEMU loses a timer interrupt now and then; its only CPU then sleeps until something else interrupts it, and Xen finds that
+# its platform timer has gone round meanwhile. A character on Xen's console is such a thing, and this one means nothing.
+NUDGE_AFTER = 15    # seconds of silence
+NUDGE = b"\0"
+OVERSLEPT = "Platform timer appears to have unexpectedly wrapped"
 BOOT_PULSE = 30     # seconds between signs of life until the script starts, off a terminal
 # Interrupts are off there, so that no processor delivers one; QEMU does, to a kernel that runs in SVM's guest mode.
 DOUBLE_INTERRUPT = b"RIP: 0010:asm_sysvec_xen_hvm_callback+0x0/"
@@ -61,6 +66,7 @@ class Supervisor:
         started = time.monotonic()
         deadline = started + self.run.timeout if self.run.timeout else None
         pulse = started + BOOT_PULSE
+        nudge = started + NUDGE_AFTER
         saved = None
         sources = {self.host.console.fileno(): self._console, self.host.line.fileno(): self._line}
         if self.interactive:
@@ -81,6 +87,11 @@ class Supervisor:
                     progress.say("  still booting, %d s" % (now - started))
                     pulse = now + BOOT_PULSE
                 ready = select.select(list(sources), [], [], 0.5)[0]
+                if ready:
+                    nudge = now + NUDGE_AFTER
+                elif now >= nudge:
+                    self._nudge()
+                    nudge = now + NUDGE_AFTER
                 was_up = self.up
                 for number in ready:
                     if not sources[number]():
@@ -126,6 +137,8 @@ class Supervisor:
         for line in self.console.feed(data):
             if self.run.show_console:
                 sys.stderr.write(line + "\n")
+            if OVERSLEPT in line:
+                progress.say("  the emulator lost a timer interrupt: the host stood still until it was nudged")
             self._judge(crashes.in_console(line))
         return bool(data)
 
@@ -177,6 +190,12 @@ class Supervisor:
         if self.up:
             self.host.line.sendall(data or b"\x04")
         return bool(data)
+
+    def _nudge(self):
+        try:
+            self.host.console.sendall(NUDGE)
+        except OSError:
+            pass
 
     def _ask_xen(self, sources):
         """A hang: lets Xen say where everybody is, which its log then holds."""
