@@ -11,7 +11,7 @@ frames=40
 guest_start a kernel=tiny memory=32 vcpus=4 extra="mem=20 seed=${SEED:-7} slow=200 run=fill,verify,wait"
 guest_wait a "guest: ready" 120
 # Longer than the contract takes; each vCPU comes by each page.
-guest_tell a "rand:100s working=12, verify, report"
+guest_tell a "${touches:-rand:100s working=12}, verify, report"
 sleep 1
 /usr/lib/xenhost/programs/contract-host "$(guest_id a)" $first $frames || fail "contract-host: status $?"
 guest_wait a "guest: report kind=total" 400
