@@ -49,14 +49,22 @@ enum memevent_call {
     /* 0: the page is out; -EAGAIN: it is marked; -ENOENT: neither.  -ENOSYS where memevent_reports_touches(). */
     MEMEVENT_PAGING_QUERY     = 0x02050000,
 
-    /* Makes a page sharable.  handle comes out.  -EBUSY: somebody holds it. */
+    /*
+     * Makes a page sharable: read-only, until somebody writes.  handle comes out.  -EBUSY: somebody holds it (mapped,
+     * granted).  -EINVAL: there is no page, or it is of a kind that cannot be shared.  Of all of this family: -ENODEV,
+     * the domain has no HAP; -EXDEV, it has an IOMMU; -EOPNOTSUPP, it is a PV guest, or this is a stock hypervisor on AMD.
+     */
     MEMEVENT_SHARING_NOMINATE = 0x03010000,
     /*
      * Nominates gfn's page and the client's, compares all their bytes in that state, and lets the client's become the
      * other if they are equal.  outcome comes out, and with a status of 0 handle.  -EILSEQ: the bytes differ.
+     * On a stock hypervisor the comparison is made here, and a page that third domains share must not be the client.
      */
     MEMEVENT_SHARING_MERGE    = 0x03020000,
-    /* Gives the domain a page of its own again.  -ENOMEM: there is none.  -ENOENT: the page is not shared. */
+    /*
+     * Gives the domain a page of its own again.  -ENOMEM: there is none.  -ENOENT: the page is not shared, or, from a
+     * stock hypervisor, 0.
+     */
     MEMEVENT_SHARING_UNSHARE  = 0x03030000,
 
     /* Sets the access of count frames from gfn on.  done comes out.  -EINVAL: this host cannot say it. */

@@ -7,7 +7,8 @@
  * Contract of all operations: errors are -errno (the place where Xen's -1 plus errno is
  * translated); nothing is printed; sizes are in bytes and memory in pages of 4 KiB unless a name
  * says KiB.  One struct hypervisor is used by one thread at a time, except ring operations
- * on different rings, buffers that different threads hold, and submit(), which is thread-safe.
+ * on different rings, buffers that different threads hold, and submit(), query_frames(), map_frames() and
+ * unmap_frames(), which are thread-safe.
  */
 #ifndef HYPERVISOR_HYPERVISOR_H
 #define HYPERVISOR_HYPERVISOR_H
@@ -28,11 +29,16 @@
 /* Frames in one query_frames(): XEN_DOMCTL_getpageframeinfo3 refuses more. */
 #define HYPERVISOR_QUERY_MAX  1024
 
+/* Frames in one map_frames(): 4 MiB, what the processor's caches of translations and of data still have something of. */
+#define HYPERVISOR_MAP_MAX    1024
+
 /* What this host can do, and in words what stands in the way. */
 struct hypervisor_info {
     char version[64];             /* "4.17.5" */
     bool has_paging;              /* MEM_PAGING is built in */
     const char *paging_missing;   /* !has_paging: a sentence that says what to do; static */
+    bool has_sharing;             /* MEM_SHARING is built in; what a domain lacks says enable_sharing() */
+    const char *sharing_missing;  /* !has_sharing: a sentence; static */
     /*
      * This hypervisor has channels of its own, PAGING at least; attach_ring() of a class that it lacks is -ENOSYS.
      * Without them PAGING comes over upstream's ring.
@@ -53,8 +59,17 @@ struct domain_info {
     uint32_t vcpus;
     uint64_t pages;               /* backed by memory now */
     uint64_t pages_paged;         /* paged out, as Xen counts them */
+    uint64_t pages_shared;        /* frames of its own that are shared or nominated; none of pages' */
     uint64_t pages_limit;         /* the most it may have */
     uint8_t  uuid[16];
+};
+
+/* Memory of the whole host. */
+struct memory_info {
+    uint64_t pages;               /* that there are */
+    uint64_t pages_free;          /* of these, given to nobody */
+    uint64_t pages_shared;        /* that frames share, or that were nominated for it, each counted once */
+    uint64_t pages_saved;         /* frames that would need one of their own if nothing were shared */
 };
 
 enum frame_state {
@@ -109,16 +124,32 @@ enum hypervisor_call {
      */
     PAGING_QUERY    = HYPERVISOR_CALL(0x02, 0x05),
 
-    /* Makes a page sharable (read-only, reference counted); handle comes out.  -EBUSY: somebody holds it. */
+    /*
+     * Sharing.  Each allows it for its domains first, as enable_sharing() does, and can fail as that.  A nominated page
+     * is read-only and belongs to nobody until a write or SHARING_UNSHARE gives it back; it counts as shared although only
+     * one frame has it.  Handles come from one counter of the host's and never again: one that is the same as before says
+     * that the page's bytes are.
+     *
+     * Makes a page sharable; handle comes out, and is the one it had if it was shared already.
+     * -EBUSY: somebody holds it (mapped, granted).  -EINVAL: there is no page, it is out, or of a kind that cannot be
+     * shared.  -ENOMEM: the hypervisor has no memory for the books.
+     */
     SHARING_NOMINATE = HYPERVISOR_CALL(0x03, 0x01),
     /*
      * Nominates both pages, compares all their bytes after both are frozen, and lets the client's become the source's
      * if they are equal.  outcome says what happened, and which page a failure was about; handle comes out with a
-     * status of 0.
-     * -EILSEQ: the bytes differ.  -EAGAIN: one of them was unshared meanwhile.
+     * status of 0, and is the source's.  A page that was nominated for this and not merged is given back.
+     * -EILSEQ: the bytes differ.  -EAGAIN: one of them was unshared meanwhile.  Others as of SHARING_NOMINATE.
+     * What else shares the client's page: frames of the two domains move with it, those of others keep it.  (A stock
+     * hypervisor moves those too, and dies of it; there the caller must not merge a page that third domains share as a
+     * client.)
+     * On a stock hypervisor outcome SOURCE and CLIENT may also be about a page that could not be mapped for the comparison.
      */
     SHARING_MERGE    = HYPERVISOR_CALL(0x03, 0x02),
-    /* Gives the domain a page of its own again.  -ENOMEM: there is none.  -ENOENT: the page is not shared. */
+    /*
+     * Gives the domain a page of its own again.  -ENOMEM: there is none; with an OOM channel a request that is
+     * MEMEVENT_FLAG_FOREIGN follows.  -ENOENT: the page is not shared.  A stock hypervisor does not say that: 0.
+     */
     SHARING_UNSHARE  = HYPERVISOR_CALL(0x03, 0x03),
 
     /* Sets the access of count frames; done comes out.  -EINVAL: this host's page tables cannot say it. */
@@ -202,6 +233,27 @@ struct hypervisor_ops {
     /* States of count (at most HYPERVISOR_QUERY_MAX) frames from first on, a byte each: enum frame_state. */
     int  (*query_frames)(struct hypervisor *hv, uint16_t domid, uint64_t first, unsigned int count,
                          uint8_t *states);
+
+    /*
+     * Maps count (at most HYPERVISOR_MAP_MAX) frames of a domain one behind the other, to be read only; *out goes to
+     * unmap_frames() with the same count.  errors[i] is 0 or the -errno of a frame that is not there, whose part of
+     * the mapping must not be touched.  What is mapped cannot be nominated for anything.  A frame that is paged out is
+     * brought in, and waited for: ask query_frames() first, and never map from the pager itself.
+     * 0; -errno: nothing is mapped.
+     */
+    int  (*map_frames)(struct hypervisor *hv, uint16_t domid, const uint64_t *gfns, unsigned int count, int *errors,
+                       const void **out);
+    void (*unmap_frames)(struct hypervisor *hv, const void *mapping, unsigned int count);
+
+    int  (*get_memory)(struct hypervisor *hv, struct memory_info *out);
+    /*
+     * Allows that pages of a domain are shared.  On failure *why (unless why is NULL) is a static sentence for people, or
+     * NULL.  -ENOSYS: no MEM_SHARING; -EOPNOTSUPP: a stock hypervisor on AMD; -EPROTOTYPE: a PV guest; -ENODEV: no HAP;
+     * -EMLINK: an IOMMU; -ESRCH.
+     */
+    int  (*enable_sharing)(struct hypervisor *hv, uint16_t domid, const char **why);
+    /* Lets the hypervisor check its books of sharing, which takes long; returns how many errors it found. */
+    int  (*audit_sharing)(struct hypervisor *hv);
 
     /* Page-aligned memory that hypercalls can use without another copy; zeroed.  NULL: no memory. */
     void *(*alloc_buffer)(struct hypervisor *hv, unsigned int pages);
