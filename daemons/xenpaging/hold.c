@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The keys through which a tool stack has a domain kept in.  When a domain is to be kept in, and what has to be done
- * for that, is decided in pager.c.
+ * for that, is decided in domains.c.
  */
 #include <inttypes.h>
 #include <stdio.h>

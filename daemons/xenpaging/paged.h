@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * One domain that is being paged, and the pager of the host that it belongs to: what paged.c, pagein.c,
- * pageout.c, pager.c and status.c share.  Everything runs on the thread of the event loop.
+ * pageout.c, domains.c, rounds.c, pager.c and status.c share.  Everything runs on the thread of the event loop.
  */
 #ifndef XENPAGING_PAGED_H
 #define XENPAGING_PAGED_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A pager with one domain on the model of a host: the rounds that pager.c makes, on a clock of the test's own.
+ * A pager with one domain on the model of a host: the rounds that rounds.c makes, on a clock of the test's own.
  * Included once a program.
  */
 #ifndef TESTS_XENPAGING_PAGED_BENCH_H
