@@ -2,6 +2,8 @@
 /* See pattern.h. Which page has which generation is the caller's to know. */
 #include "pattern.h"
 
+#include <stdbool.h>
+
 #define GOLDEN      0x9e3779b97f4a7c15ull       /* 2^64 / golden ratio: spreads small numbers */
 #define ODD         0xd6e8feb86659fd93ull       /* any odd number keeps multiplication one-to-one */
 
@@ -37,7 +39,9 @@ const char *pattern_kind_name(enum pattern_kind kind)
 void pattern_describe_page(const struct pattern *pattern, uint64_t page, uint32_t generation,
                            struct page_pattern *out)
 {
-    uint64_t h = pattern_mix(pattern->seed + GOLDEN);
+    /* Which pages are a guest's own depends on nothing but their number: guests agree on the others. */
+    bool own = (pattern_mix(page + ODD) >> 32) % 100 < pattern->own_percent;
+    uint64_t h = pattern_mix((own ? pattern_mix(pattern->own + ODD) : pattern->seed) + GOLDEN);
     unsigned int draw, kind;
 
     h = pattern_mix(h ^ (page + GOLDEN));

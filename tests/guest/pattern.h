@@ -27,6 +27,8 @@ enum pattern_kind {
 
 struct pattern {
     uint64_t seed;
+    uint64_t own;                   /* takes seed's place for own_percent of the pages: guests of one seed differ in these */
+    uint8_t own_percent;
     uint8_t percent[PATTERN_KINDS]; /* of the pages; the sum is 100 */
 };
 

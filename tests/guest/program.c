@@ -313,12 +313,26 @@ static bool parse_mix(struct span text, struct pattern *pattern)
     return sum == 100;
 }
 
+/* N:PERCENT */
+static bool parse_own(struct span text, struct pattern *pattern)
+{
+    struct span name;
+    uint32_t percent;
+
+    if ( !span_split(&text, &name, ":") || !parse_number(name, 0, UINT64_MAX, &pattern->own) ||
+         !parse_u32(text, 1, 100, &percent) )
+        return false;
+    pattern->own_percent = percent;
+
+    return true;
+}
+
 /* The kernel command line's words; each may be given once. */
 enum word { WORD_MEM, WORD_SEED, WORD_MIX, WORD_RUN, WORD_LOOP, WORD_RATE, WORD_WORKING, WORD_SLOW,
-            WORD_FLIP, WORDS };
+            WORD_FLIP, WORD_OWN, WORDS };
 
 static const char *const words[WORDS] = {
-    "mem", "seed", "mix", "run", "loop", "rate", "working", "slow", "flip",
+    "mem", "seed", "mix", "run", "loop", "rate", "working", "slow", "flip", "own",
 };
 
 static int parse_word(struct options *o, unsigned int word, struct span value, struct span whole,
@@ -365,6 +379,10 @@ static int parse_word(struct options *o, unsigned int word, struct span value, s
     case WORD_FLIP:
         o->flip = true;
         valid = parse_page_bit(value, &o->flip_page, &o->flip_bit);
+        break;
+
+    case WORD_OWN:
+        valid = parse_own(value, &o->pattern);
         break;
     }
 

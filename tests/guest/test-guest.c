@@ -135,6 +135,31 @@ static void mix_is_kept(void **state)
     assert_in_range(counts[PATTERN_RANDOM], 29000, 31000);
 }
 
+/* Guests of one seed: the same pages are theirs in every generation, and the others stay common. */
+static void own_pages_are_own(void **state)
+{
+    struct pattern one = only(PATTERN_RANDOM), other = one;
+    unsigned int differ = 0, i;
+    struct page_pattern a, b;
+    bool before;
+
+    (void)state;
+    one.own = 1;
+    other.own = 2;
+    one.own_percent = other.own_percent = 30;
+    for ( i = 0; i < 10000; i++ )
+    {
+        pattern_describe_page(&one, i, 0, &a);
+        pattern_describe_page(&other, i, 0, &b);
+        before = a.base != b.base;
+        differ += before;
+        pattern_describe_page(&one, i, 5, &a);
+        pattern_describe_page(&other, i, 5, &b);
+        assert_int_equal(a.base != b.base, before);
+    }
+    assert_in_range(differ, 2800, 3200);
+}
+
 /* What each kind is for: nothing, one word, few different words, only different words. */
 static void kinds_look_as_they_should(void **state)
 {
@@ -248,7 +273,7 @@ static void wrong_lines_are_refused(void **state)
         "run=rand:1/what", "run=rand:1/vcpus=0", "run=rand:1/vcpus=4294967296", "run=flip:1",
         "run=flip:1:32768", "run=flip:1:2:3", "run=call:5s", "run=report:1", "run=stop:now", "loop=0",
         "loop=never", "slow=0", "slow=1000001", "rate=0", "working=0", "flip=1", "flip=:1", "flip=1:",
-        "\377\376", "=", "=1", "run=\001",
+        "own=1", "own=1:0", "own=1:101", "own=:5", "own=1:5:", "\377\376", "=", "=1", "run=\001",
     };
     char why[PROGRAM_WHY_MAX];
     struct options o;
@@ -400,6 +425,7 @@ int main(void)
         cmocka_unit_test(skipped_word_is_not_judged),
         cmocka_unit_test(other_pages_are_seen),
         cmocka_unit_test(mix_is_kept),
+        cmocka_unit_test(own_pages_are_own),
         cmocka_unit_test(kinds_look_as_they_should),
         cmocka_unit_test(program_is_understood),
         cmocka_unit_test(defaults_are_a_program),
