@@ -147,8 +147,8 @@ enum hypervisor_call {
      */
     SHARING_MERGE    = HYPERVISOR_CALL(0x03, 0x02),
     /*
-     * Gives the domain a page of its own again.  -ENOMEM: there is none; with an OOM channel a request that is
-     * MEMEVENT_FLAG_FOREIGN follows.  -ENOENT: the page is not shared.  A stock hypervisor does not say that: 0.
+     * Gives the domain a page of its own again.  -ENOMEM: there is none, and nobody is asked for one.  -ENOENT: the page
+     * is not shared.  A stock hypervisor does not say that: 0.
      */
     SHARING_UNSHARE  = HYPERVISOR_CALL(0x03, 0x03),
 
@@ -249,7 +249,7 @@ struct hypervisor_ops {
     /*
      * Allows that pages of a domain are shared.  On failure *why (unless why is NULL) is a static sentence for people, or
      * NULL.  -ENOSYS: no MEM_SHARING; -EOPNOTSUPP: a stock hypervisor on AMD; -EPROTOTYPE: a PV guest; -ENODEV: no HAP;
-     * -EMLINK: an IOMMU; -ESRCH.
+     * -EXDEV: an IOMMU; -ESRCH.
      */
     int  (*enable_sharing)(struct hypervisor *hv, uint16_t domid, const char **why);
     /* Lets the hypervisor check its books of sharing, which takes long; returns how many errors it found. */

@@ -93,46 +93,80 @@ int emulated_arm_ring(struct hypervisor *hv, struct hypervisor_ring *ring)
 
 /* ---- requests and answers ---- */
 
-bool emulated_ask(struct emulated_domain *domain, enum memevent_class class, uint16_t kind, uint32_t vcpu,
-                  uint64_t gfn)
+/* What says that there was no place: of the pages that were given up, and of copies that dom0 could not have. */
+static uint16_t rescan_kind(enum memevent_class class, uint16_t kind)
+{
+    if ( class == MEMEVENT_CLASS_PAGING )
+        return kind == XEN_MEMEVENT_PAGING_DROP ? XEN_MEMEVENT_PAGING_RESCAN : 0;
+
+    return class == MEMEVENT_CLASS_OOM ? XEN_MEMEVENT_OOM_RESCAN : 0;
+}
+
+struct xen_memevent_request *emulated_claim(struct emulated_domain *domain, enum memevent_class class, uint16_t kind,
+                                            uint32_t vcpu, uint64_t gfn)
+{
+    struct emulated_channel *channel = &domain->channels[class];
+    bool is_vcpu = vcpu != EMULATED_NOBODY && vcpu != EMULATED_FOREIGN;
+    struct xen_memevent_request *request;
+    struct timespec t;
+
+    request = memevent_reliable_claim(&channel->core, is_vcpu ? vcpu : MEMEVENT_NOBODY);
+    if ( !request )
+        return NULL;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    request->kind = kind;
+    request->gfn = gfn;
+    request->time = t.tv_sec * 1000000000ull + t.tv_nsec;
+    request->causer = vcpu == EMULATED_FOREIGN ? 0 : domain->domid;
+    request->flags = vcpu == EMULATED_FOREIGN ? XEN_MEMEVENT_FOREIGN : 0;
+    if ( is_vcpu )
+    {
+        request->vcpu = vcpu;
+        request->flags |= XEN_MEMEVENT_VCPU_PAUSED;
+        domain->waits[vcpu] = true;
+    }
+
+    return request;
+}
+
+void emulated_put(struct emulated_domain *domain, enum memevent_class class, struct xen_memevent_request *request)
+{
+    struct emulated_channel *channel = &domain->channels[class];
+
+    if ( memevent_reliable_put(&channel->core, request) )
+        signal_consumer(channel);
+}
+
+int emulated_ask(struct emulated_domain *domain, enum memevent_class class, uint16_t kind, uint32_t vcpu,
+                 uint64_t gfn)
 {
     struct emulated_channel *channel = &domain->channels[class];
     struct xen_memevent_request *request;
-    struct timespec t;
-    bool notify;
 
     if ( !channel->live )
-        return false;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    request = memevent_reliable_claim(&channel->core, vcpu);
+        return -ENOENT;
+    request = emulated_claim(domain, class, kind, vcpu, gfn);
     if ( request )
     {
-        request->kind = kind;
-        request->gfn = gfn;
-        request->time = t.tv_sec * 1000000000ull + t.tv_nsec;
-        request->causer = domain->domid;
-        if ( vcpu != MEMEVENT_NOBODY )
-        {
-            request->vcpu = vcpu;
-            request->flags = XEN_MEMEVENT_VCPU_PAUSED;
-            domain->waits[vcpu] = true;
-        }
-        notify = memevent_reliable_put(&channel->core, request);
+        emulated_put(domain, class, request);
+        return 0;
     }
-    else
-        notify = memevent_reliable_rescan(&channel->core, XEN_MEMEVENT_PAGING_RESCAN, 0);
-    if ( notify )
+    if ( rescan_kind(class, kind) && memevent_reliable_rescan(&channel->core, rescan_kind(class, kind), 0) )
         signal_consumer(channel);
 
-    return true;
+    return -EBUSY;
 }
 
 static void act(struct emulated_channel *channel, const struct memevent_answer *answer)
 {
     const struct xen_memevent_request *request = (const void *)answer->request;
+    struct emulated_frame *frame = emulated_frame(channel->domain, request->gfn);
 
     if ( request->flags & XEN_MEMEVENT_VCPU_PAUSED )
         channel->domain->waits[request->vcpu] = false;
+    else if ( frame )
+        /* Whoever has not got it asks again. */
+        frame->is_asked = false;
     pthread_cond_broadcast(&channel->host->changed);
 }
 

@@ -27,6 +27,12 @@ int emulated_kill_domain(struct hypervisor *hv, uint16_t domid);
  */
 int emulated_access(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, uint64_t gfn, unsigned int offset,
                     void *octets, unsigned int size, bool is_write);
+/*
+ * The same of dom0, by a mapping: waits for a page that is out, and asks for it as FOREIGN.  A write gives a shared page a
+ * copy; where there is no memory for it, the OOM channel is told, nobody waits, and it is -ENOMEM.
+ */
+int emulated_access_foreign(struct hypervisor *hv, uint16_t domid, uint64_t gfn, unsigned int offset, void *octets,
+                            unsigned int size, bool is_write);
 /* The guest gives a page up, as a balloon driver does. -ENOENT: there is none. */
 int emulated_give_up(struct hypervisor *hv, uint16_t domid, uint64_t gfn);
 /* And takes a fresh one.  -EEXIST, -ENOMEM. */
@@ -38,6 +44,10 @@ int emulated_populate(struct hypervisor *hv, uint16_t domid, uint64_t gfn);
 int emulated_hold(struct hypervisor *hv, uint16_t domid, uint64_t gfn, bool hold);
 /* The host's memory from now on.  Less than is in use: nothing more is to be had. */
 void emulated_set_memory(struct hypervisor *hv, uint64_t pages);
+/* The next nominations for sharing find no memory for the hypervisor's books. */
+void emulated_fail_nominations(struct hypervisor *hv, unsigned int count);
+/* Merges without comparing, as upstream's operation does: what a test of the comparison must notice. */
+void emulated_skip_comparison(struct hypervisor *hv, bool skip);
 /* The next signals of event channels get lost after the index was moved. */
 void emulated_lose_signals(struct hypervisor *hv, unsigned int count);
 /*
@@ -45,5 +55,24 @@ void emulated_lose_signals(struct hypervisor *hv, unsigned int count);
  * owner's, to be freed by leave_ring() or detach_ring().  -ENOENT: there is none.
  */
 int emulated_kill_consumer(struct hypervisor *hv, enum memevent_class class, uint16_t domid);
+
+/*
+ * What can come in between.  The hook is called at each step, by the thread that takes it, while nobody holds anything:
+ * it may do whatever else this header has, to any domain, and take all the time it wants.  At one of the MAPPED kind
+ * gfn is the first of the frames, at a merge's the client's is the other one.
+ */
+enum emulated_step {
+    EMULATED_STEP_MAPPED,               /* frames were mapped: their bytes are read next */
+    EMULATED_STEP_UNMAPPED,             /* and have been read */
+    EMULATED_STEP_BEFORE_MERGE,
+    EMULATED_STEP_SOURCE_NOMINATED,
+    EMULATED_STEP_CLIENT_NOMINATED,     /* both are: they are compared next */
+    EMULATED_STEP_COMPARED,             /* and were equal: they become one next */
+    EMULATED_STEP_MERGED,
+    EMULATED_STEPS
+};
+typedef void (*emulated_hook)(void *opaque, enum emulated_step step, uint16_t domid, uint64_t gfn);
+/* NULL: none, as at the begin.  Not while operations are under way. */
+void emulated_set_hook(struct hypervisor *hv, emulated_hook hook, void *opaque);
 
 #endif /* HYPERVISOR_EMULATED_H */

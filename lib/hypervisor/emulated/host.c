@@ -118,6 +118,7 @@ static void describe(const struct emulated_domain *domain, struct domain_info *o
         .domid = domain->domid, .is_hvm = true, .has_hap = true, .is_paused = domain->paused,
         .is_shutdown = domain->has_crashed, .shutdown_reason = domain->has_crashed ? 3 : 0,
         .vcpus = domain->vcpus, .pages = domain->pages, .pages_paged = domain->pages_out,
+        .pages_shared = domain->pages_shared,
         .pages_limit = domain->frame_count, .uuid = { domain->domid >> 8, domain->domid },
     };
 }
@@ -285,7 +286,9 @@ static int submit(struct hypervisor *hv, struct hypervisor_operation *operations
 static int probe(struct hypervisor *hv, struct hypervisor_info *out)
 {
     (void)hv;
-    *out = (struct hypervisor_info){ .version = "emulated", .has_paging = true };
+    *out = (struct hypervisor_info){
+        .version = "emulated", .has_paging = true, .has_sharing = true, .has_channels = true,
+    };
 
     return 0;
 }
@@ -305,6 +308,34 @@ void emulated_set_memory(struct hypervisor *hv, uint64_t pages)
 
     pthread_mutex_lock(&host->lock);
     host->pages_limit = pages;
+    pthread_mutex_unlock(&host->lock);
+}
+
+void emulated_fail_nominations(struct hypervisor *hv, unsigned int count)
+{
+    struct emulated_host *host = emulated_host_of(hv);
+
+    pthread_mutex_lock(&host->lock);
+    host->failing_nominations = count;
+    pthread_mutex_unlock(&host->lock);
+}
+
+void emulated_skip_comparison(struct hypervisor *hv, bool skip)
+{
+    struct emulated_host *host = emulated_host_of(hv);
+
+    pthread_mutex_lock(&host->lock);
+    host->skips_comparison = skip;
+    pthread_mutex_unlock(&host->lock);
+}
+
+void emulated_set_hook(struct hypervisor *hv, emulated_hook hook, void *opaque)
+{
+    struct emulated_host *host = emulated_host_of(hv);
+
+    pthread_mutex_lock(&host->lock);
+    host->hook = hook;
+    host->hook_opaque = opaque;
     pthread_mutex_unlock(&host->lock);
 }
 
@@ -360,6 +391,11 @@ static const struct hypervisor_ops emulated_ops = {
     .unpause_domain = unpause_domain,
     .get_frame_limit = get_frame_limit,
     .query_frames = query_frames,
+    .map_frames = emulated_map_frames,
+    .unmap_frames = emulated_unmap_frames,
+    .get_memory = emulated_get_memory,
+    .enable_sharing = emulated_enable_sharing,
+    .audit_sharing = emulated_audit_sharing,
     .alloc_buffer = alloc_buffer,
     .free_buffer = free_buffer,
     .lock_buffer = lock_buffer,

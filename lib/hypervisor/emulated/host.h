@@ -18,7 +18,8 @@
 
 /* A page of the host's memory.  Of several frames if it is shared. */
 struct emulated_page {
-    unsigned int references;
+    unsigned int references;            /* frames that have it */
+    unsigned int pins;                  /* dom0's mappings, and a merge under way: it is not freed, nor nominated */
     uint64_t handle;                    /* 0: not shared */
     uint8_t octets[HYPERVISOR_PAGE_SIZE];
 };
@@ -34,6 +35,7 @@ enum emulated_frame_state {
 struct emulated_frame {
     enum emulated_frame_state state;
     bool held;                          /* by a fault */
+    bool is_asked;                      /* OUT: another domain's access has asked for it */
     struct emulated_page *page;         /* NULL: ABSENT, OUT */
 };
 
@@ -75,7 +77,7 @@ struct emulated_domain {
     uint32_t vcpus;
     uint64_t frame_count;
     struct emulated_frame *frames;
-    uint64_t pages, pages_out;
+    uint64_t pages, pages_out, pages_shared;
     bool *waits;                        /* for each vCPU: its request is unanswered */
     unsigned int inside;                /* vCPUs in emulated_access() */
     unsigned int paused;
@@ -100,7 +102,11 @@ struct emulated_host {
     struct emulated_domain *domains;    /* by number */
     uint64_t pages_limit, pages_used;
     uint64_t last_handle;
-    unsigned int lost_signals;
+    uint64_t pages_shared, pages_saved; /* pages with a handle; frames of theirs but one each */
+    unsigned int lost_signals, failing_nominations;
+    bool skips_comparison;
+    emulated_hook hook;
+    void *hook_opaque;
     bool is_closing;
     struct emulated_channel invalidate;
     struct hypervisor_counts counts;
@@ -118,12 +124,26 @@ struct emulated_domain *emulated_find(struct emulated_host *host, uint16_t domid
 struct emulated_frame *emulated_frame(struct emulated_domain *domain, uint64_t gfn);
 struct emulated_page *emulated_alloc_page(struct emulated_host *host);
 void emulated_put_page(struct emulated_host *host, struct emulated_page *page);
-/* The frame gives up its part of a shared page, and tells why; copy: it gets one of its own.  -ENOMEM: no change. */
-int  emulated_unshare(struct emulated_host *host, struct emulated_domain *domain, uint64_t gfn,
-                      enum xen_memevent_reason reason, bool copy);
+void emulated_unpin_page(struct emulated_host *host, struct emulated_page *page);
 void emulated_drop_frame(struct emulated_host *host, struct emulated_domain *domain, uint64_t gfn,
                          enum xen_memevent_reason reason);
 void emulated_carry_out(struct emulated_host *host, struct hypervisor_operation *operation);
+
+/* sharing.c */
+/* The frame gives up its part of a shared page, and tells why; copy: it gets one of its own.  -ENOMEM: no change. */
+int  emulated_unshare(struct emulated_host *host, struct emulated_domain *domain, uint64_t gfn,
+                      enum xen_memevent_reason reason, bool copy);
+int  emulated_share(struct emulated_host *host, struct hypervisor_operation *operation);
+int  emulated_enable_sharing(struct hypervisor *hv, uint16_t domid, const char **why);
+int  emulated_audit_sharing(struct hypervisor *hv);
+int  emulated_get_memory(struct hypervisor *hv, struct memory_info *out);
+
+/* foreign.c */
+int  emulated_map_frames(struct hypervisor *hv, uint16_t domid, const uint64_t *gfns, unsigned int count, int *errors,
+                         const void **out);
+void emulated_unmap_frames(struct hypervisor *hv, const void *mapping, unsigned int count);
+/* Calls the hook, if there is one, without the lock: what was found before may be no more. */
+void emulated_step(struct emulated_host *host, enum emulated_step step, uint16_t domid, uint64_t gfn);
 
 /* channel.c */
 int  emulated_attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
@@ -134,9 +154,18 @@ int  emulated_arm_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
 int  emulated_notify_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
 int  emulated_get_channel_info(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
                                struct memevent_channel_info *out);
-/* A request of a vCPU, which then waits for domain->waits[vcpu]; MEMEVENT_NOBODY: of nobody who waits. False: no channel. */
-bool emulated_ask(struct emulated_domain *domain, enum memevent_class class, uint16_t kind, uint32_t vcpu,
+/*
+ * A request of a vCPU, which then waits for domain->waits[vcpu]; EMULATED_NOBODY and EMULATED_FOREIGN: of nobody who
+ * waits.  -ENOENT: no channel; -EBUSY: no place, and where that is told in sum, it has been.
+ */
+#define EMULATED_NOBODY  MEMEVENT_NOBODY
+#define EMULATED_FOREIGN (MEMEVENT_NOBODY - 1)
+int  emulated_ask(struct emulated_domain *domain, enum memevent_class class, uint16_t kind, uint32_t vcpu,
                   uint64_t gfn);
+/* The same in two steps, for a request of which there is more to say.  The channel is live; NULL: no place. */
+struct xen_memevent_request *emulated_claim(struct emulated_domain *domain, enum memevent_class class, uint16_t kind,
+                                            uint32_t vcpu, uint64_t gfn);
+void emulated_put(struct emulated_domain *domain, enum memevent_class class, struct xen_memevent_request *request);
 void emulated_tell(struct emulated_host *host, const struct xen_memevent_record *record);
 /* Ends all channels of a domain, or with NULL the host's. */
 void emulated_end_channels(struct emulated_host *host, struct emulated_domain *domain);

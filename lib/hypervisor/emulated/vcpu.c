@@ -12,7 +12,7 @@
 static int ask_and_wait(struct emulated_host *host, struct emulated_domain *domain, enum memevent_class class,
                         uint16_t kind, uint32_t vcpu, uint64_t gfn)
 {
-    if ( !emulated_ask(domain, class, kind, vcpu, gfn) )
+    if ( emulated_ask(domain, class, kind, vcpu, gfn) )
         return -ENOMEM;
     while ( domain->waits[vcpu] && !domain->is_dying )
         pthread_cond_wait(&host->changed, &host->lock);
@@ -108,7 +108,7 @@ int emulated_give_up(struct hypervisor *hv, uint16_t domid, uint64_t gfn)
         was_out = frame->state == EMULATED_OUT;
         emulated_drop_frame(host, domain, gfn, XEN_MEMEVENT_DESTROYED);
         if ( was_out )
-            emulated_ask(domain, MEMEVENT_CLASS_PAGING, XEN_MEMEVENT_PAGING_DROP, MEMEVENT_NOBODY, gfn);
+            emulated_ask(domain, MEMEVENT_CLASS_PAGING, XEN_MEMEVENT_PAGING_DROP, EMULATED_NOBODY, gfn);
         rc = 0;
     }
     pthread_mutex_unlock(&host->lock);
