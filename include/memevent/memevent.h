@@ -99,7 +99,7 @@ struct memevent_record {
     uint32_t pad;                 /* zero */
 };
 #define MEMEVENT_RECORD_HANDLE 1  /* nobody shares by this handle any more */
-#define MEMEVENT_RECORD_GFN    2  /* this frame has left its handle's page */
+#define MEMEVENT_RECORD_GFN    2  /* this frame has left its handle's page; of the last one HANDLE comes, too */
 enum memevent_reason {
     MEMEVENT_UNSHARED  = 1,       /* somebody wrote */
     MEMEVENT_DESTROYED = 2,       /* the frame was given up */

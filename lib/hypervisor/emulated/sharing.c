@@ -35,6 +35,7 @@ int emulated_unshare(struct emulated_host *host, struct emulated_domain *domain,
     if ( shared->references == 1 )
     {
         /* The last one keeps it. */
+        tell_frame(host, domain, gfn, reason);
         tell_handle(host, shared->handle, reason);
         shared->handle = 0;
         host->pages_shared--;

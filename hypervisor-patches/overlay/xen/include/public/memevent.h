@@ -514,7 +514,7 @@ struct xen_memevent_record {
     uint32_t pad;
 };
 #define XEN_MEMEVENT_HANDLE             1   /* nobody shares by this handle any more */
-#define XEN_MEMEVENT_GFN                2   /* this frame has left the handle's page */
+#define XEN_MEMEVENT_GFN                2   /* this frame has left the handle's page; of the last, HANDLE follows */
 enum xen_memevent_reason {
     XEN_MEMEVENT_UNSHARED  = 1,         /* somebody wrote */
     XEN_MEMEVENT_DESTROYED = 2,         /* the frame was given up */
