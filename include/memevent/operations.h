@@ -61,10 +61,7 @@ enum memevent_call {
      * On a stock hypervisor the comparison is made here, and a page that third domains share must not be the client.
      */
     MEMEVENT_SHARING_MERGE    = 0x03020000,
-    /*
-     * Gives the domain a page of its own again.  -ENOMEM: there is none.  -ENOENT: the page is not shared, or, from a
-     * stock hypervisor, 0.
-     */
+    /* Gives the domain a page of its own again.  -ENOMEM: there is none.  -ENOENT: the page is not shared. */
     MEMEVENT_SHARING_UNSHARE  = 0x03030000,
 
     /* Sets the access of count frames from gfn on.  done comes out.  -EINVAL: this host cannot say it. */

@@ -143,12 +143,13 @@ enum hypervisor_call {
      * What else shares the client's page: frames of the two domains move with it, those of others keep it.  (A stock
      * hypervisor moves those too, and dies of it; there the caller must not merge a page that third domains share as a
      * client.)
-     * On a stock hypervisor outcome SOURCE and CLIENT may also be about a page that could not be mapped for the comparison.
+     * On a stock hypervisor SOURCE and CLIENT go with -EAGAIN if a page could not be mapped for the comparison, and a
+     * page that was merged as the client of one is not found as the source of another of the same submit(): STALE.
      */
     SHARING_MERGE    = HYPERVISOR_CALL(0x03, 0x02),
     /*
      * Gives the domain a page of its own again.  -ENOMEM: there is none, and nobody is asked for one.  -ENOENT: the page
-     * is not shared.  A stock hypervisor does not say that: 0.
+     * is not shared.
      */
     SHARING_UNSHARE  = HYPERVISOR_CALL(0x03, 0x03),
 

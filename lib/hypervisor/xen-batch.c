@@ -200,7 +200,10 @@ static int touch(struct xen_host *host, struct hypervisor_operation *operations,
     return 0;
 }
 
-/* Operations that go together: evictions need a mapping of their domain first, releases are no memory operations. */
+/*
+ * Operations that go together: evictions and merges need mappings of their domains first, releases are no memory
+ * operations.
+ */
 static unsigned int stretch(const struct hypervisor_operation *operations, unsigned int count)
 {
     const struct hypervisor_operation *first = &operations[0];
@@ -210,7 +213,9 @@ static unsigned int stretch(const struct hypervisor_operation *operations, unsig
         while ( n < count && (operations[n].call == PAGING_NOMINATE || operations[n].call == PAGING_LOAD) )
             n++;
     else
-        while ( n < count && operations[n].call == first->call && operations[n].domid == first->domid )
+        while ( n < count && operations[n].call == first->call && operations[n].domid == first->domid &&
+                (first->call != SHARING_MERGE ||
+                 operations[n].sharing.client_domid == first->sharing.client_domid) )
             n++;
     return n;
 }
@@ -232,6 +237,10 @@ static int carry_out_stretch(struct xen_host *host, struct hypervisor_operation 
         break;
     case PAGING_RELEASE:
         return touch(host, operations, count);
+    case SHARING_NOMINATE:
+    case SHARING_MERGE:
+    case SHARING_UNSHARE:
+        return xen_sharing_carry_out(host, operations, count);
     default:
         for ( unsigned int i = 0; i < count; i++ )
             operations[i].status = -ENOSYS;

@@ -26,6 +26,7 @@ static void describe(const xc_domaininfo_t *in, struct domain_info *out)
         .vcpus           = in->max_vcpu_id + 1,
         .pages           = in->tot_pages,
         .pages_paged     = in->paged_pages,
+        .pages_shared    = in->shr_pages,
         .pages_limit     = in->max_pages,
     };
     memcpy(out->uuid, in->handle, sizeof(out->uuid));

@@ -19,6 +19,7 @@ static void xen_close(struct hypervisor *hv)
     if ( !host )
         return;
     xen_operations_close(host);
+    xen_sharing_close(host);
     xen_channel_close(host);
     xen_batch_close(host);
     if ( host->store )
@@ -53,6 +54,8 @@ static int xen_probe(struct hypervisor *hv, struct hypervisor_info *out)
     out->paging_missing = out->has_paging ? NULL :
         "this hypervisor was built without MEM_PAGING: rebuild Xen with CONFIG_EXPERT=y, "
         "CONFIG_UNSUPPORTED=y and CONFIG_MEM_PAGING=y, or boot the one that tests/system/xenhost builds";
+    out->has_sharing = xen_sharing_is_there(host);
+    out->sharing_missing = out->has_sharing ? NULL : xen_sharing_missing;
     out->has_channels = host->has_channels;
     out->channels_missing = host->has_channels ? NULL : xen_channels_missing;
     return 0;
@@ -77,6 +80,11 @@ static const struct hypervisor_ops xen_ops = {
     .unpause_domain  = xen_unpause_domain,
     .get_frame_limit = xen_get_frame_limit,
     .query_frames    = xen_query_frames,
+    .map_frames      = xen_map_frames,
+    .unmap_frames    = xen_unmap_frames,
+    .get_memory      = xen_get_memory,
+    .enable_sharing  = xen_enable_sharing,
+    .audit_sharing   = xen_audit_sharing,
     .alloc_buffer    = xen_alloc_buffer,
     .free_buffer     = xen_free_buffer,
     .lock_buffer     = xen_lock_buffer,
@@ -137,6 +145,8 @@ int hypervisor_open_xen(struct hypervisor **out)
     }
 
     rc = xen_batch_open(host);
+    if ( !rc )
+        rc = xen_sharing_open(host);
     if ( !rc )
         rc = xen_channel_open(host);
     if ( !rc )

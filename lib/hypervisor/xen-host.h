@@ -35,6 +35,7 @@ struct xen_host {
     struct xen_memevent_operation *operations; /* of a batch; NULL without channels */
     struct multicall_entry *multicall;
     xen_mem_paging_op_t *paging;
+    xen_mem_sharing_op_t *sharing;
     xen_pfn_t *frames;
 
     struct hypervisor_counts counts; /* relaxed atomics: read by anyone, exact only when quiet */
@@ -82,6 +83,22 @@ void xen_free_buffer(struct hypervisor *hv, void *buffer, unsigned int pages);
 int  xen_lock_buffer(struct hypervisor *hv, void *memory, unsigned int pages);
 void xen_unlock_buffer(struct hypervisor *hv, void *memory, unsigned int pages);
 int  xen_submit(struct hypervisor *hv, struct hypervisor_operation *operations, unsigned int count);
+
+/* xen-memory.c */
+int xen_map_frames(struct hypervisor *hv, uint16_t domid, const uint64_t *gfns, unsigned int count, int *errors,
+                   const void **out);
+void xen_unmap_frames(struct hypervisor *hv, const void *mapping, unsigned int count);
+int xen_get_memory(struct hypervisor *hv, struct memory_info *out);
+
+/* xen-sharing.c */
+extern const char xen_sharing_missing[];
+int  xen_sharing_open(struct xen_host *host);
+void xen_sharing_close(struct xen_host *host);
+bool xen_sharing_is_there(struct xen_host *host);
+int  xen_enable_sharing(struct hypervisor *hv, uint16_t domid, const char **why);
+int  xen_audit_sharing(struct hypervisor *hv);
+/* On a stock hypervisor, one stretch: the same call and the same domains. */
+int  xen_sharing_carry_out(struct xen_host *host, struct hypervisor_operation *operations, unsigned int count);
 
 /* xen-operations.c: batches of a hypervisor with channels. */
 int  xen_operations_open(struct xen_host *host);

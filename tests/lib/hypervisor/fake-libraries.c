@@ -29,6 +29,7 @@
 #include <xen/xen.h>
 
 #include "fake-libraries.h"
+#include "fake-sharing.h"
 
 #define PAGE        4096U
 #define BUFFERS_MAX 64U
@@ -49,6 +50,7 @@ static char handles[6];
 void fake_reset(void)
 {
     memset(&fake, 0, sizeof(fake));
+    fake_sharing_reset();
     fake.exists = true;
     fake.flags = XEN_DOMINF_hvm_guest | XEN_DOMINF_hap;
     fake.priority = -1;
@@ -181,6 +183,11 @@ static int paging_op(const xen_mem_paging_op_t *op)
 
 static int memory_op(uint64_t command, uint64_t argument)
 {
+    if ( command == XENMEM_sharing_op )
+    {
+        assert_int_equal(argument % _Alignof(xen_mem_sharing_op_t), 0);
+        return fake_sharing_operation(in_buffer(argument, sizeof(xen_mem_sharing_op_t)));
+    }
     assert_int_equal(command, XENMEM_paging_op);
     assert_int_equal(argument % _Alignof(xen_mem_paging_op_t), 0);
     return paging_op(in_buffer(argument, sizeof(xen_mem_paging_op_t)));
@@ -390,7 +397,7 @@ void *xenforeignmemory_map(xenforeignmemory_handle *memory, uint32_t dom, int pr
     char *mapping;
 
     assert_non_null(memory);
-    assert_int_equal(dom, FAKE_DOMID);
+    assert_true(dom == FAKE_DOMID || dom == FAKE_CLIENT);
     assert_non_null(errors);
     if ( fake.map_fails )
     {
@@ -406,6 +413,8 @@ void *xenforeignmemory_map(xenforeignmemory_handle *memory, uint32_t dom, int pr
         errors[i] = -fake.mapping[gfns[i]];
         memset(mapping + i * PAGE, gfns[i] & 0xff, PAGE);
         memcpy(mapping + i * PAGE, &gfns[i], sizeof(gfns[i]));
+        if ( !errors[i] )
+            errors[i] = -fake_sharing_map(dom, gfns[i], prot & PROT_WRITE, (uint32_t *)(mapping + i * PAGE));
         /* What is not there faults. */
         if ( errors[i] )
             assert_int_equal(mprotect(mapping + i * PAGE, PAGE, PROT_NONE), 0);
@@ -420,6 +429,8 @@ int xenforeignmemory_unmap(xenforeignmemory_handle *memory, void *mapping, size_
 {
     assert_non_null(memory);
     fake.mapped -= pages;
+    if ( !fake.mapped )
+        fake_sharing_unmapped();
     return munmap(mapping, pages * PAGE);
 }
 
