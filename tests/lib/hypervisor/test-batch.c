@@ -159,7 +159,7 @@ static void test_unmappable_pages(void **unused)
     /* One is left: it goes alone. */
     fake_reset();
     fake.opened = 5;
-    fake.buffers = 5;
+    fake.buffers = 6;
     prepare(PAGING_EVICT, 2);
     fake.mapping[gfn_of(0)] = EINVAL;
     fake.paging[gfn_of(1)] = ENODEV;
