@@ -61,8 +61,8 @@ int history_check_header(const struct history_header *header, size_t length, cha
         return complain(error, "its header is damaged: the checksum is wrong");
     if ( !header->capacity || header->capacity > HISTORY_CAPACITY_MAX || !header->period ||
          !header->figures || header->figures > HISTORY_FIGURES )
-        return complain(error, "its header makes no sense: %" PRIu32 " samples of %" PRIu32 " figures every %" PRIu32 " s",
-                        header->capacity, header->figures, header->period);
+        return complain(error, "its header makes no sense: %" PRIu32 " samples of %" PRIu32 " figures every %" PRIu32
+                        " s", header->capacity, header->figures, header->period);
     for ( uint32_t i = 0; i < header->figures; i++ )
         if ( !is_name(header->names[i]) )
             return complain(error, "its header makes no sense: the name of figure %" PRIu32, i + 1);

@@ -50,7 +50,7 @@ static const struct metrics_family common[COMMON] = {
                      "Hypercalls made; one that carries many operations counts as one" },
     [OPERATIONS] = { "xen_memevent_hypercall_operations_total", METRICS_COUNTER,
                      "Operations on pages carried by hypercalls" },
-    [SYSTEM_CALLS] = { "xen_memevent_system_calls_total", METRICS_COUNTER, "System calls made to reach the hypervisor" },
+    [SYSTEM_CALLS] = { "xen_memevent_system_calls_total", METRICS_COUNTER, "System calls made to reach Xen" },
 };
 
 struct metrics {
