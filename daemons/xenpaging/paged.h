@@ -52,6 +52,7 @@ _Static_assert(STEP_PAGES <= STORE_STAGE_PAGES, "a step's pages have their place
 /* A target that says: everything in. */
 #define TARGET_NONE       UINT64_MAX
 
+struct metrics;
 struct paged;
 struct pager;
 
@@ -181,6 +182,10 @@ struct pager {
     struct event *housekeeping, *store_readable, *watches, *watchdog;
     uint32_t last_second;
     int lock_fd;
+
+    struct metrics *metrics;      /* NULL until they are first written */
+    uint64_t metrics_started;
+    int metrics_error;            /* of the last time, so that it is said once */
 };
 
 /* paged.c: from attach to detach. */
@@ -245,5 +250,10 @@ void pageout_mark(struct paged *d, uint64_t gfn);
 int status_write(struct pager *p);
 /* At an end in order: a file that outlives its pager says that pages went with it. */
 void status_remove(struct pager *p);
+
+/* metrics.c: writes the metrics, if they are wanted; says once when it cannot. */
+void pager_metrics_write(struct pager *p);
+/* `remove`: an end in order, after which nobody is to take the last figures for today's. */
+void pager_metrics_close(struct pager *p, bool remove);
 
 #endif

@@ -274,6 +274,7 @@ int pager_run(const struct settings *settings, uint16_t domid)
         if ( !p->first && !domains_are_left(p) )
             state_remove(&p->state);
     }
+    pager_metrics_close(p, !p->first && status == EX_OK);
     stop(p);
     free(host);
     return status;

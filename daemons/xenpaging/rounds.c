@@ -185,6 +185,7 @@ static void every_second(struct pager *p)
     else
         readiness_status("%s", p->first ? "Paging" : "No domain has a target");
     status_write(p);
+    pager_metrics_write(p);
     log_flush();
 }
 

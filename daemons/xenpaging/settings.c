@@ -83,6 +83,13 @@ static const struct options_setting table[] = {
                 "manager, or for one domain in paging-DOMID in the run-directory.",
         OPTIONS_PLACE(struct settings, state_directory),
     },
+    {
+        .name = "metrics", .argument = "FILE",
+        .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE,
+        .help = "Figures for Prometheus are written to this file, whose name ends in .prom, in a directory of "
+                "node_exporter's textfile collector; unset: they are not.",
+        OPTIONS_PLACE(struct settings, metrics),
+    },
 };
 
 const struct options_program settings_program = {

@@ -22,6 +22,7 @@ struct settings {
     uint32_t poll_limit;          /* microseconds */
     char    *run_directory;
     char    *state_directory;     /* NULL: as pager.c says */
+    char    *metrics;             /* NULL: none are written */
 };
 
 extern const struct options_program settings_program;

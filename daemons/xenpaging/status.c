@@ -4,13 +4,12 @@
  * Written anew once a second and put in place whole.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <json-c/json.h>
+
+#include <daemon/whole-file.h>
 
 #include "paged.h"
 
@@ -195,27 +194,6 @@ static struct json_object *describe_oom(const struct pager *p)
     return object;
 }
 
-static int write_whole(const char *path, const char *text)
-{
-    char made[4224];
-    size_t length = strlen(text);
-    int fd, rc = 0;
-
-    snprintf(made, sizeof(made), "%s.new", path);
-    fd = open(made, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if ( fd < 0 )
-        return -errno;
-    if ( write(fd, text, length) != (ssize_t)length )
-        rc = errno ? -errno : -ENOSPC;
-    if ( close(fd) && !rc )
-        rc = -errno;
-    if ( !rc && rename(made, path) )
-        rc = -errno;
-    if ( rc )
-        unlink(made);
-    return rc;
-}
-
 static void status_path(const struct pager *p, char *path, size_t size)
 {
     snprintf(path, size, "%s/%s.json", p->settings->run_directory, p->status_name);
@@ -226,7 +204,9 @@ int status_write(struct pager *p)
     struct json_object *root = json_object_new_object();
     struct json_object *domains = json_object_new_array();
     char path[4200];
-    int rc;
+    const char *text;
+    size_t length;
+    int rc = -ENOMEM;
 
     add_number(root, "version", 1);
     add_number(root, "pid", getpid());
@@ -241,7 +221,9 @@ int status_write(struct pager *p)
     json_object_object_add(root, "domains", domains);
 
     status_path(p, path, sizeof(path));
-    rc = write_whole(path, json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY));
+    text = json_object_to_json_string_length(root, JSON_C_TO_STRING_PRETTY, &length);
+    if ( text )
+        rc = whole_file_write(path, text, length);
     json_object_put(root);
     return rc;
 }
