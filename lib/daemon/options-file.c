@@ -133,7 +133,7 @@ static int parse_line(struct options *options,
                             setting->name, options->program->name);
 
     state = &options->states[setting - options->program->settings];
-    if ( state->line )
+    if ( state->line && !setting->repeats )
         return options_fail(options, source, "%s: found a second time, "
                             "allowed is once; line %u has it too, remove one "
                             "of them", setting->name, state->line);
@@ -153,7 +153,13 @@ int options_parse_text(struct options *options, const char *file,
 
     options->error[0] = '\0';
     for ( i = 0; i < options->program->settings_count; i++ )
+    {
         options->states[i].line = 0;
+        /* What repeats begins anew with each file. */
+        if ( options->program->settings[i].repeats &&
+             options->states[i].origin == OPTIONS_FROM_FILE )
+            options->states[i].origin = OPTIONS_FROM_DEFAULT;
+    }
 
     if ( length > OPTIONS_FILE_BYTES_MAX )
         return options_fail(options, &source, "found more than %u bytes, "

@@ -107,6 +107,11 @@ static const char *find_fault(const struct options_setting *setting)
         return "its range is empty or more than the field holds";
     if ( !fits_into_help(setting) )
         return "its name and argument are too long for --help";
+    if ( (setting->repeats || setting->is_sound) &&
+         setting->type != OPTIONS_TEXT )
+        return "only a text is checked by the program, or repeats";
+    if ( !setting->is_sound != !setting->allowed )
+        return "what is allowed belongs to a check";
     if ( setting->letter && !(setting->where & OPTIONS_COMMAND_LINE) )
         return "it has a letter but no place on the command line";
 

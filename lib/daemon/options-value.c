@@ -93,8 +93,11 @@ void options_describe_allowed(const struct options_setting *setting,
         break;
 
     case OPTIONS_TEXT:
-        snprintf(out, room, "a text of at most %u bytes",
-                 OPTIONS_VALUE_BYTES_MAX);
+        if ( setting->allowed )
+            snprintf(out, room, "%s", setting->allowed);
+        else
+            snprintf(out, room, "a text of at most %u bytes",
+                     OPTIONS_VALUE_BYTES_MAX);
         break;
 
     case OPTIONS_PATH:
@@ -195,7 +198,32 @@ static bool text_is_sound(const struct options_setting *setting,
         at += bytes;
     }
 
-    return true;
+    return !setting->is_sound || setting->is_sound(value, length);
+}
+
+/* The value alone, or a line behind what the same source said before. */
+static char *make_text(const struct options_setting *setting,
+                       const struct options_state *state,
+                       enum options_origin origin, const char *value,
+                       size_t length)
+{
+    size_t before = 0;
+    char *text;
+
+    if ( setting->repeats && state->text && state->origin == origin )
+        before = strlen(state->text) + 1;
+    text = malloc(before + length + 1);
+    if ( !text )
+        return NULL;
+    if ( before )
+    {
+        memcpy(text, state->text, before);
+        text[before - 1] = '\n';
+    }
+    memcpy(text + before, value, length);
+    text[before + length] = '\0';
+
+    return text;
 }
 
 static void store_number(void *field, size_t bytes, uint64_t number)
@@ -282,7 +310,7 @@ int options_take(struct options *options,
 
     case OPTIONS_TEXT:
     case OPTIONS_PATH:
-        text = strndup(value, length);
+        text = make_text(setting, state, origin, value, length);
         if ( !text )
         {
             options_fail(options, source, "%s%s: no memory for the value",

@@ -94,6 +94,11 @@ struct options_setting {
     uint64_t maximum;           /* maximum 0 means what the field can hold */
     const char *unit;           /* NUMBER: "ms", "pages"; NULL: none */
     const char *const *words;   /* WORD: NULL-terminated */
+    bool repeats;               /* TEXT: may stand there more than once; the
+                                   field has all of them, a line each */
+    bool (*is_sound)(const char *value, size_t length);
+                                /* TEXT: the program's own check; NULL: none */
+    const char *allowed;        /* with is_sound: what is, "NAME: PATTERN" */
     const char *value;          /* default, as a person would write it; NULL
                                    leaves the field as the caller set it */
     const char *help;           /* one or more sentences, plain text */

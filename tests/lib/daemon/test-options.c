@@ -426,6 +426,51 @@ static void sizes_of_lines_and_files_are_bounded(void **state)
     free(text);
 }
 
+static bool has_colon(const char *value, size_t length)
+{
+    return memchr(value, ':', length);
+}
+
+/* Lines come together, the command line's take the file's place, and the program's own check is asked. */
+static void what_repeats_is_collected(void **state)
+{
+    static const struct options_setting groups[] = {
+        { .name = "group", .letter = 'g', .argument = "A:B",
+          .type = OPTIONS_TEXT, .where = OPTIONS_ANYWHERE, .repeats = true,
+          .is_sound = has_colon, .allowed = "A:B, with a colon",
+          .help = "A group.", OPTIONS_PLACE(struct settings, label) },
+    };
+    static const struct options_program collects = {
+        .name = "collects", .summary = "Collects.", .settings = groups,
+        .settings_count = COUNT(groups),
+    };
+    static const char text[] = "group = a: b\n# c\ngroup = d:e\n";
+    char *arguments[] = { (char *)"collects", (char *)"-g", (char *)"x:1",
+                          (char *)"-c", (char *)file_name, (char *)"-g",
+                          (char *)"y:2", NULL };
+    struct settings settings = { .spill = NULL };
+    struct options *options;
+
+    (void)state;
+    assert_int_equal(options_open(&options, &collects, &settings), 0);
+    assert_int_equal(options_parse_text(options, "f", text, strlen(text)), 0);
+    assert_string_equal(settings.label, "a: b\nd:e");
+    assert_int_equal(options_parse_text(options, "f", text, strlen(text)), 0);
+    assert_string_equal(settings.label, "a: b\nd:e");
+    assert_int_equal(options_parse_text(options, "f", "\ngroup = a\n", 11),
+                     -EINVAL);
+    assert_non_null(strstr(options_error(options), "f:2: group: found 'a', "
+                           "allowed is A:B, with a colon"));
+    options_close(options);
+    assert_null(settings.label);
+
+    write_file(text);
+    assert_int_equal(options_load(&options, &collects, &settings, 7, arguments,
+                                  stdout), OPTIONS_RUN);
+    assert_string_equal(settings.label, "x:1\ny:2");
+    options_close(options);
+}
+
 static void help_and_version(void **state)
 {
     struct run r;
@@ -604,6 +649,7 @@ int main(void)
         cmocka_unit_test(missing_files),
         cmocka_unit_test(file_errors_name_line_and_key),
         cmocka_unit_test(sizes_of_lines_and_files_are_bounded),
+        cmocka_unit_test(what_repeats_is_collected),
         cmocka_unit_test(help_and_version),
         cmocka_unit_test(example_file_parses_to_the_defaults),
         cmocka_unit_test(manual_and_completion_hold_every_option),
