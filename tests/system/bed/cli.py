@@ -136,7 +136,8 @@ class Parts:
         self.disks = []
         self.kernel_directory = archive.kernel()
         self.kernel = os.path.join(self.kernel_directory, "vmlinuz")
-        self.xen = os.path.join(hypervisor.build(TOP, options.xen_tree, jobs, options.stock), "xen")
+        self.xen = os.path.join(hypervisor.build(TOP, options.xen_tree, jobs, options.stock, options.debug),
+                                "xen")
         if options.suite:
             if not os.path.isdir(options.suite):
                 raise failure.Failure(failure.USAGE, "--suite %s: no such directory" % options.suite)
@@ -179,6 +180,8 @@ def parser():
                          "source tree as it stands")
         one.add_argument("--stock", action="store_true", help="build Debian's source without "
                          "hypervisor-patches/, only with paging and sharing switched on")
+        one.add_argument("--debug", action="store_true", help="build the hypervisor with its "
+                         "assertions and the audit of sharing, as CONFIG_DEBUG does")
         if name != "build":
             one.add_argument("--mem", type=int, default=MEMORY, metavar="MIB",
                              help="the host's memory (default %d)" % MEMORY)
