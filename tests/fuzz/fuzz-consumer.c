@@ -22,16 +22,18 @@
 #define FUZZ_TARGET "consumer"
 #include "fuzz.h"
 
-#include "memevent/channel.h"
+/* Few, so that they are used often; a lossy channel has two rings of them. */
+#define SLOTS       8
+#define RINGS       2
+#define RING_SIZE   1024
+#define PEER_OCTETS (RINGS * RING_SIZE)
+#include "hostile-peer.h"
+
 #include "memevent/ring-lossy.h"
 #include "memevent/ring-reliable.h"
 
 #include <public/memevent.h>
 
-/* Few, so that they are used often; a lossy channel has two rings of them. */
-#define SLOTS     8
-#define RINGS     2
-#define RING_SIZE 1024
 #define BATCH     4
 /* More tells nothing new. */
 #define STEPS_MAX 512
@@ -50,79 +52,6 @@ enum step {
     STEP_ARM,
     STEPS
 };
-
-struct peer {
-    struct hypervisor hv;
-    struct hypervisor_ring ring;
-    uint64_t memory[RINGS * RING_SIZE / sizeof(uint64_t)];
-    unsigned int notified;
-};
-
-struct given {
-    uint64_t id;
-    bool answered;
-};
-
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
-
-static int arm_ring(struct hypervisor *hv, struct hypervisor_ring *ring)
-{
-    (void)hv;
-    (void)ring;
-
-    return 0;
-}
-
-static int notify_ring(struct hypervisor *hv, struct hypervisor_ring *ring)
-{
-    (void)ring;
-    ((struct peer *)hv)->notified++;
-
-    return 0;
-}
-
-static void detach_ring(struct hypervisor *hv, struct hypervisor_ring *ring)
-{
-    (void)hv;
-    (void)ring;
-}
-
-static const struct hypervisor_ops peer_ops = {
-    .name = "a hostile peer",
-    .detach_ring = detach_ring,
-    .arm_ring = arm_ring,
-    .notify_ring = notify_ring,
-};
-
-static uint64_t take(struct input *input, unsigned int bytes)
-{
-    uint64_t value = 0;
-
-    while ( bytes-- && input->size )
-    {
-        value = value << 8 | *input->data++;
-        input->size--;
-    }
-
-    return value;
-}
-
-static void write_memory(struct peer *peer, struct input *input)
-{
-    size_t offset = take(input, 2) % sizeof(peer->memory);
-    size_t length = take(input, 1);
-
-    if ( length > input->size )
-        length = input->size;
-    if ( length > sizeof(peer->memory) - offset )
-        length = sizeof(peer->memory) - offset;
-    memcpy((char *)peer->memory + offset, input->data, length);
-    input->data += length;
-    input->size -= length;
-}
 
 static void put_request(struct peer *peer, struct input *input)
 {

@@ -20,7 +20,9 @@
 #define FUZZ_TARGET "ring"
 #include "fuzz.h"
 
-#include "memevent/channel.h"
+#define PEER_OCTETS HYPERVISOR_PAGE_SIZE
+#include "hostile-peer.h"
+
 #include "memevent/ring-vm-event.h"
 
 #ifndef __XEN_TOOLS__
@@ -48,84 +50,6 @@ enum step {
     STEP_FAIL_NOTIFY, /* the next notifications fail, or not */
     STEPS
 };
-
-struct peer {
-    struct hypervisor hv;
-    struct hypervisor_ring ring;
-    uint64_t page[HYPERVISOR_PAGE_SIZE / sizeof(uint64_t)];
-    unsigned int notified;
-    bool fails;
-};
-
-struct given {
-    uint64_t id;
-    bool answered;
-};
-
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
-
-static int arm_ring(struct hypervisor *hv, struct hypervisor_ring *ring)
-{
-    (void)hv;
-    (void)ring;
-
-    return 0;
-}
-
-static int notify_ring(struct hypervisor *hv, struct hypervisor_ring *ring)
-{
-    struct peer *peer = (struct peer *)hv;
-
-    (void)ring;
-    if ( peer->fails )
-        return -EIO;
-    peer->notified++;
-
-    return 0;
-}
-
-static void detach_ring(struct hypervisor *hv, struct hypervisor_ring *ring)
-{
-    (void)hv;
-    (void)ring;
-}
-
-static const struct hypervisor_ops peer_ops = {
-    .name = "a hostile peer",
-    .detach_ring = detach_ring,
-    .arm_ring = arm_ring,
-    .notify_ring = notify_ring,
-};
-
-static uint64_t take(struct input *input, unsigned int bytes)
-{
-    uint64_t value = 0;
-
-    while ( bytes-- && input->size )
-    {
-        value = value << 8 | *input->data++;
-        input->size--;
-    }
-
-    return value;
-}
-
-static void write_page(struct peer *peer, struct input *input)
-{
-    size_t offset = take(input, 2) % HYPERVISOR_PAGE_SIZE;
-    size_t length = take(input, 1);
-
-    if ( length > input->size )
-        length = input->size;
-    if ( length > HYPERVISOR_PAGE_SIZE - offset )
-        length = HYPERVISOR_PAGE_SIZE - offset;
-    memcpy((uint8_t *)peer->page + offset, input->data, length);
-    input->data += length;
-    input->size -= length;
-}
 
 static void put_request(vm_event_sring_t *shared, struct input *input)
 {
@@ -172,7 +96,7 @@ static void check_event(const struct memevent_event *event, const struct given *
 
 static void run(struct memevent_channel *channel, struct peer *peer, uint32_t start, struct input *input)
 {
-    vm_event_sring_t *shared = (vm_event_sring_t *)peer->page;
+    vm_event_sring_t *shared = (vm_event_sring_t *)peer->memory;
     struct given given[IDS_MAX], *one;
     struct memevent_statistics statistics;
     struct memevent_event event;
@@ -187,7 +111,7 @@ static void run(struct memevent_channel *channel, struct peer *peer, uint32_t st
         switch ( (enum step)(take(input, 1) % STEPS) )
         {
         case STEP_WRITE:
-            write_page(peer, input);
+            write_memory(peer, input);
             break;
 
         case STEP_INDEX:
@@ -288,8 +212,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     peer = calloc(1, sizeof(*peer));
     REQUIRE(peer);
     peer->hv.ops = &peer_ops;
-    peer->ring.page = peer->page;
-    peer->ring.size = sizeof(peer->page);
+    peer->ring.page = peer->memory;
+    peer->ring.size = sizeof(peer->memory);
     peer->ring.fd = -1;
 
     start = (uint32_t)(int8_t)take(&input, 1);

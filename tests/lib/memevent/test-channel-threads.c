@@ -16,45 +16,14 @@
 
 #include <cmocka.h>
 
+#include "answerers.h"
 #include "fake-channels.h"
 
 #define REQUESTS  40000
 #define RECORDS   200000
 #define VCPUS     20
-#define ANSWERERS 3
-
-/* No limit of speed: only what tells a lost wake-up from a slow machine. */
-#define STUCK_MS 60000
 
 static struct fake_channels fake;
-static struct memevent_channel *channel;
-
-static struct {
-    pthread_mutex_t lock;
-    pthread_cond_t filled;
-    struct memevent_event events[256];
-    unsigned int count;
-    bool closed;
-} queue = { .lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER };
-
-/* cmocka's assertions belong to its own thread. */
-#define check(condition) \
-    do { \
-        if ( !(condition) ) \
-        { \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            abort(); \
-        } \
-    } while ( 0 )
-
-static uint64_t draw(uint64_t *random)
-{
-    *random ^= *random << 13;
-    *random ^= *random >> 7;
-    *random ^= *random << 17;
-
-    return *random >> 16;
-}
 
 static uint64_t milliseconds(void)
 {
@@ -83,7 +52,7 @@ static void *run_guest(void *unused)
             since = milliseconds();
             continue;
         }
-        check(milliseconds() - since < STUCK_MS);
+        check(milliseconds() - since < STUCK_SECONDS * 1000);
         sched_yield();
     }
 
@@ -97,7 +66,7 @@ static void wait_for_events(void)
 
     check(rc >= 0);
     if ( rc == 0 )
-        check(poll(&fd, 1, STUCK_MS) == 1);
+        check(poll(&fd, 1, STUCK_SECONDS * 1000) == 1);
 }
 
 /* RESCANs come besides the requests that were put; the last ones show that all is answered. */
@@ -118,60 +87,11 @@ static void *run_taker(void *unused)
             continue;
         }
         requests += event.kind != MEMEVENT_PAGING_RESCAN;
-        pthread_mutex_lock(&queue.lock);
-        check(queue.count < sizeof(queue.events) / sizeof(queue.events[0]));
-        queue.events[queue.count++] = event;
-        pthread_cond_signal(&queue.filled);
-        pthread_mutex_unlock(&queue.lock);
+        queue_put(&event);
     }
-    pthread_mutex_lock(&queue.lock);
-    queue.closed = true;
-    pthread_cond_broadcast(&queue.filled);
-    pthread_mutex_unlock(&queue.lock);
+    queue_close();
 
     return NULL;
-}
-
-static void *run_answerer(void *seed)
-{
-    uint64_t random = 1234567 * (uintptr_t)seed;
-    bool owes = false;
-
-    for ( ; ; )
-    {
-        struct memevent_event event;
-        unsigned int i;
-
-        pthread_mutex_lock(&queue.lock);
-        while ( !queue.count && !queue.closed && !owes )
-            pthread_cond_wait(&queue.filled, &queue.lock);
-        if ( !queue.count )
-        {
-            bool closed = queue.closed;
-
-            pthread_mutex_unlock(&queue.lock);
-            /* Nobody may wait for an answer that this thread sits on. */
-            check(memevent_flush(channel) == 0);
-            owes = false;
-            if ( closed )
-                return NULL;
-            continue;
-        }
-        i = draw(&random) % queue.count;
-        event = queue.events[i];
-        queue.events[i] = queue.events[--queue.count];
-        pthread_mutex_unlock(&queue.lock);
-
-        check(memevent_answer(channel, event.id) == 0);
-        owes = true;
-        if ( draw(&random) % 8 == 0 )
-            check(memevent_answer(channel, event.id) == -EALREADY);
-        if ( draw(&random) % 4 == 0 )
-        {
-            check(memevent_flush(channel) == 0);
-            owes = false;
-        }
-    }
 }
 
 static void test_reliable(void **unused)

@@ -4,7 +4,6 @@
  * batch and by the deadline, and nonsense in the indices.
  */
 #include <errno.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,14 +12,11 @@
 
 #include <cmocka.h>
 
-#include "fake-channels.h"
+#include "channel-bench.h"
 
 #define BATCH 16
 #define SLOTS FAKE_CHANNELS_LOSSY_SLOTS
 #define RINGS FAKE_CHANNELS_RINGS
-
-static struct fake_channels fake;
-static struct memevent_channel *channel;
 
 static void attach(void)
 {
@@ -28,31 +24,6 @@ static void attach(void)
 
     assert_int_equal(memevent_attach_with(&fake.hv, MEMEVENT_CLASS_INVALIDATE, MEMEVENT_HOST, &options, &channel,
                                           NULL), 0);
-}
-
-static int begin(void **unused)
-{
-    (void)unused;
-    fake_channels_init(&fake);
-    attach();
-
-    return 0;
-}
-
-static int end(void **unused)
-{
-    (void)unused;
-    memevent_detach(channel);
-    fake_channels_finish(&fake);
-
-    return 0;
-}
-
-static bool is_readable(void)
-{
-    struct pollfd fd = { .fd = memevent_fd(channel), .events = POLLIN };
-
-    return poll(&fd, 1, 0) == 1;
 }
 
 static void test_records(void **unused)

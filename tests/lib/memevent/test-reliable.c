@@ -4,7 +4,6 @@
  * what another consumer is given after him, and that nonsense on the ring stays without harm.
  */
 #include <errno.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,11 +12,8 @@
 
 #include <cmocka.h>
 
-#include "fake-channels.h"
+#include "channel-bench.h"
 #include "memevent/ring-reliable.h"
-
-static struct fake_channels fake;
-static struct memevent_channel *channel;
 
 static void attach_class(enum memevent_class class)
 {
@@ -30,24 +26,6 @@ static void attach_class(enum memevent_class class)
 static void attach(void)
 {
     attach_class(MEMEVENT_CLASS_PAGING);
-}
-
-static int begin(void **unused)
-{
-    (void)unused;
-    fake_channels_init(&fake);
-    attach();
-
-    return 0;
-}
-
-static int end(void **unused)
-{
-    (void)unused;
-    memevent_detach(channel);
-    fake_channels_finish(&fake);
-
-    return 0;
 }
 
 static struct memevent_event next(void)
@@ -65,13 +43,6 @@ static void expect_none(void)
 
     assert_int_equal(memevent_peek(channel), 0);
     assert_int_equal(memevent_next(channel, &event), 0);
-}
-
-static bool is_readable(void)
-{
-    struct pollfd fd = { .fd = memevent_fd(channel), .events = POLLIN };
-
-    return poll(&fd, 1, 0) == 1;
 }
 
 static struct memevent_statistics statistics(void)

@@ -19,46 +19,14 @@
 
 #include <cmocka.h>
 
+#include "answerers.h"
 #include "fake-xen.h"
 
 #define REQUESTS  20000
 #define VCPUS     6
-#define ANSWERERS 3
-
-/* No limit of speed: only what tells a lost wake-up from a slow machine. */
-#define STUCK_SECONDS 60
 
 static struct fake_xen xen;
-static struct memevent_channel *channel;
 static unsigned int malformed, finished;
-
-/* Events on their way from the thread that takes them to those that answer. */
-static struct {
-    pthread_mutex_t lock;
-    pthread_cond_t filled;
-    struct memevent_event events[FAKE_XEN_SLOTS];
-    unsigned int count;
-    bool closed;
-} queue = { .lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER };
-
-/* cmocka's assertions belong to its own thread. */
-#define check(condition) \
-    do { \
-        if ( !(condition) ) \
-        { \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            abort(); \
-        } \
-    } while ( 0 )
-
-static uint64_t draw(uint64_t *random)
-{
-    *random ^= *random << 13;
-    *random ^= *random >> 7;
-    *random ^= *random << 17;
-
-    return *random >> 16;
-}
 
 /* One guest access: by a vCPU that runs.  True: the request is on the ring. */
 static bool try_one(uint64_t *random, unsigned int number)
@@ -147,71 +115,11 @@ static void *run_taker(void *unused)
         last = event.gfn == REQUESTS;
         check(event.kind == MEMEVENT_PAGING_DROP || event.flags == MEMEVENT_FLAG_VCPU_PAUSED);
 
-        pthread_mutex_lock(&queue.lock);
-        check(queue.count < FAKE_XEN_SLOTS);
-        queue.events[queue.count++] = event;
-        queue.closed = last;
-        pthread_cond_broadcast(&queue.filled);
-        pthread_mutex_unlock(&queue.lock);
+        queue_put(&event);
     }
+    queue_close();
 
     return unused;
-}
-
-/* Takes the newest, so that answers overtake each other; flushes at the latest before it waits. */
-static bool pop(uint64_t *random, bool *owes, struct memevent_event *event)
-{
-    bool got;
-
-    pthread_mutex_lock(&queue.lock);
-    while ( !queue.count && !queue.closed )
-    {
-        if ( *owes )
-        {
-            pthread_mutex_unlock(&queue.lock);
-            check(memevent_flush(channel) == 0);
-            *owes = false;
-            pthread_mutex_lock(&queue.lock);
-            continue;
-        }
-        pthread_cond_wait(&queue.filled, &queue.lock);
-    }
-    got = queue.count > 0;
-    if ( got )
-    {
-        unsigned int i = draw(random) % queue.count;
-
-        *event = queue.events[i];
-        queue.events[i] = queue.events[--queue.count];
-    }
-    pthread_mutex_unlock(&queue.lock);
-
-    return got;
-}
-
-static void *run_answerer(void *seed)
-{
-    uint64_t random = (uintptr_t)seed;
-    struct memevent_event event;
-    bool owes = false;
-
-    while ( pop(&random, &owes, &event) )
-    {
-        if ( draw(&random) % 8 == 0 )
-            sched_yield();
-        check(memevent_answer(channel, event.id) == 0);
-        owes = true;
-        if ( draw(&random) % 8 == 0 )
-            check(memevent_answer(channel, event.id) == -EALREADY);
-        if ( draw(&random) % 2 )
-        {
-            check(memevent_flush(channel) == 0);
-            owes = false;
-        }
-    }
-    check(memevent_flush(channel) == 0);
-
-    return NULL;
 }
 
 static void test_all_at_once(void **state)
