@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <json-c/json.h>
+
 #include <tools/memeventctl/status.h>
 
 static char directory[] = "/tmp/test-status-XXXXXX";
@@ -152,17 +154,20 @@ static void test_processes(void **state)
 
 static void test_names(void **state)
 {
-    static const char *const names[] = { "pager-12.json", "pager.json", "pager-5.json", "pager.json.new", "pagers.json", "other.json",
-                                         "pager" };
+    static const char *const names[] = {
+        "pager-12.json", "pager.json", "pager-5.json", "pager.json.new", "pagers.json", "other.json", "pager",
+        /* Names are printed. */
+        "pager-.json", "pager-\033[2J.json", "pager-7\n.json", "pager-5.json.json",
+    };
     struct status_list list;
     char path[128];
 
     (void)state;
     for ( size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++ )
         write_file(names[i], "{}", 2);
-    snprintf(path, sizeof(path), "%s/pager-link.json", directory);
+    snprintf(path, sizeof(path), "%s/pager-200.json", directory);
     assert_int_equal(symlink("/dev/zero", path), 0);
-    snprintf(path, sizeof(path), "%s/pager-pipe0.json", directory);
+    snprintf(path, sizeof(path), "%s/pager-3000.json", directory);
     assert_int_equal(mkfifo(path, 0600), 0);
 
     assert_int_equal(status_list_open(&list, directory, "pager"), 0);
@@ -176,13 +181,41 @@ static void test_names(void **state)
 
     for ( size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++ )
         remove_file(names[i]);
-    remove_file("pager-link.json");
-    remove_file("pager-pipe0.json");
+    remove_file("pager-200.json");
+    remove_file("pager-3000.json");
     assert_int_equal(status_list_open(&list, directory, "pager"), 0);
     assert_int_equal(list.count, 0);
     assert_int_equal(status_list_open(&list, "/nonexistent/directory", "pager"), 0);
     assert_int_equal(list.count, 0);
     assert_int_equal(status_list_open(&list, "/dev/null", "pager"), -ENOTDIR);
+}
+
+/* What is printed says the same to a program, and nothing to a terminal. */
+static void test_json(void **state)
+{
+    static const struct { const char *in, *out; } cases[] = {
+        { "{\"a\":\"\\u001b[2J\\n\"}", "{\"a\":\"\\u001b[2J\\n\"}\n" },
+        { "{\"a\":\"\xc2\x9b" "31m\x7f\"}", "{\"a\":\"\\u009b31m\\u007f\"}\n" },
+        { "{\"\xe2\x80\xae\":\"\xef\xbb\xbf\"}", "{\"\\u202e\":\"\\ufeff\"}\n" },
+        { "{\"a\":\"\xc3\xa4 \xe2\x82\xac\"}", "{\"a\":\"\xc3\xa4 \xe2\x82\xac\"}\n" },
+        { "{\"a\":\"\xff\xc3\"}", "{\"a\":\"\\ufffd\\ufffd\"}\n" },
+    };
+
+    (void)state;
+    for ( size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++ )
+    {
+        struct json_object *object = json_tokener_parse(cases[i].in);
+        char *text = NULL;
+        size_t length;
+        FILE *out = open_memstream(&text, &length);
+
+        assert_non_null(object);
+        assert_int_equal(status_print_json(out, object, false), 0);
+        fclose(out);
+        assert_string_equal(text, cases[i].out);
+        free(text);
+        json_object_put(object);
+    }
 }
 
 static void test_too_large(void **state)
@@ -221,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_processes),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_json),
         cmocka_unit_test(test_too_large),
     };
 

@@ -6,36 +6,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <libsmartcols.h>
-
 #include <daemon/options.h>
-#include <daemon/utf8.h>
 
-#define KIB_A_PAGE   4U
-
-/* A figure as text; a name takes at most 63 bytes, each of which may become \xNN. */
-#define TEXT_BYTES   272U
-
-enum form {
-    FORM_COUNT,       /* as it is */
-    FORM_RATE,        /* a count; with something to compare with, how much more a second */
-    FORM_PAGES,       /* shown as KiB */
-    FORM_BYTES,       /* shown as KiB */
-    FORM_TIME,        /* nanoseconds */
-    FORM_TEXT,
-    FORM_SHARE,       /* in per cent of path_of_whole */
-};
-
-struct figure {
-    const char *heading;      /* in the list; NULL: only in the details */
-    const char *label;        /* in the details; NULL: only in the list */
-    const char *path;
-    const char *path_of_whole;    /* what a share is of, or the number of samples of an estimate: 0, and there is none */
-    enum form form;
-};
+#include "figure.h"
 
 static const struct figure of_domain[] = {
     { "ID",        "Domain",                         "domid",                          NULL, FORM_COUNT },
@@ -117,105 +92,15 @@ static const struct {
 
 #define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
 
-/* So many pages that their KiB do not fit into 64 bits are no figure. */
-static void format_kib(char *text, uint64_t value, bool pages)
-{
-    if ( pages && value > UINT64_MAX / KIB_A_PAGE )
-        snprintf(text, TEXT_BYTES, "-");
-    else
-        snprintf(text, TEXT_BYTES, "%" PRIu64, pages ? value * KIB_A_PAGE : value / 1024 + !!(value % 1024));
-}
-
-static void format_time(char *text, uint64_t ns)
-{
-    static const struct {
-        uint64_t below, unit;
-        const char *name;
-    } units[] = {
-        { 10000, 1, "ns" }, { 10000000, 1000, "us" }, { 10000000000, 1000000, "ms" }, { UINT64_MAX, 1000000000, "s" },
-    };
-    unsigned int i = 0;
-
-    while ( ns >= units[i].below && i + 1 < COUNT(units) )
-        i++;
-    snprintf(text, TEXT_BYTES, "%" PRIu64 " %s", ns / units[i].unit, units[i].name);
-}
-
-static void format_figure(char *text, const struct figure *figure, const struct paging_row *row,
-                          const struct json_object *object)
-{
-    const char *words = figure->form == FORM_TEXT ? status_text(object, figure->path) : NULL;
-    uint64_t value = status_number(object, figure->path), other;
-
-    snprintf(text, TEXT_BYTES, "-");
-    if ( words )
-        utf8_escape(text, TEXT_BYTES, words, strlen(words));
-    if ( figure->form == FORM_TEXT || value == STATUS_UNKNOWN ||
-         (figure->path_of_whole && !status_number(object, figure->path_of_whole)) )
-        return;
-    switch ( figure->form )
-    {
-    case FORM_PAGES:
-    case FORM_BYTES:
-        format_kib(text, value, figure->form == FORM_PAGES);
-        break;
-    case FORM_TIME:
-        format_time(text, value);
-        break;
-    case FORM_SHARE:
-        other = status_number(object, figure->path_of_whole);
-        if ( other != STATUS_UNKNOWN )
-            snprintf(text, TEXT_BYTES, "%.0f %%", 100.0 * value / other);
-        break;
-    case FORM_RATE:
-        other = row && row->before ? status_number(row->before, figure->path) : STATUS_UNKNOWN;
-        if ( other <= value && row && row->seconds > 0 )
-        {
-            snprintf(text, TEXT_BYTES, "%.0f/s", (value - other) / row->seconds);
-            break;
-        }
-        /* fallthrough */
-    default:
-        snprintf(text, TEXT_BYTES, "%" PRIu64, value);
-    }
-}
-
-static struct libscols_table *make_table(FILE *out, bool headings)
-{
-    struct libscols_table *table = scols_new_table();
-
-    if ( !table )
-        return NULL;
-    scols_table_set_stream(table, out);
-    scols_table_enable_noheadings(table, !headings);
-    /* Names were made harmless already, and a backslash of that is not to be escaped again. */
-    scols_table_enable_noencoding(table, 1);
-    return table;
-}
-
-static int finish_table(struct libscols_table *table, int rc)
-{
-    if ( !rc )
-        rc = scols_print_table(table);
-    scols_unref_table(table);
-    return rc ? -ENOMEM : 0;
-}
-
-static int add_cell(struct libscols_line *line, size_t column, const char *text)
-{
-    return scols_line_set_data(line, column, text);
-}
-
 static int add_sums(struct libscols_table *table, const struct paging_row *rows, size_t count)
 {
-    struct libscols_line *line = scols_table_new_line(table, NULL);
-    size_t column = 0;
-    int rc = line ? 0 : -ENOMEM;
+    const char *texts[COUNT(of_domain)];
+    char text[COUNT(of_domain)][FIGURE_TEXT_BYTES];
+    size_t columns = 0;
 
-    for ( size_t i = 0; i < COUNT(of_domain) && !rc; i++ )
+    for ( size_t i = 0; i < COUNT(of_domain); i++ )
     {
         const struct figure *figure = &of_domain[i];
-        char text[TEXT_BYTES] = "";
         uint64_t sum = 0;
 
         if ( !figure->heading )
@@ -227,53 +112,36 @@ static int add_sums(struct libscols_table *table, const struct paging_row *rows,
             if ( value != STATUS_UNKNOWN )
                 sum += value;
         }
+        text[columns][0] = '\0';
         if ( figure->form == FORM_PAGES )
-            format_kib(text, sum, true);
+            figure_format_kib(text[columns], sum, true);
         else if ( !strcmp(figure->path, "name") )
-            snprintf(text, sizeof(text), "(all)");
-        rc = add_cell(line, column++, text);
+            snprintf(text[columns], sizeof(text[columns]), "(all)");
+        texts[columns] = text[columns];
+        columns++;
     }
-    return rc;
+    return figure_table_add_texts(table, texts, columns);
+}
+
+static struct figure_row figure_row(const struct paging_row *row)
+{
+    return (struct figure_row){ .object = row->domain, .before = row->before, .seconds = row->seconds };
 }
 
 int paging_print_overview(FILE *out, const struct paging_row *rows, size_t count)
 {
-    struct libscols_table *table = make_table(out, true);
-    int rc = table ? 0 : -ENOMEM;
+    struct libscols_table *table = figure_table_open(out, true);
+    int rc = table ? figure_table_add_columns(table, of_domain, COUNT(of_domain)) : -ENOMEM;
 
-    for ( size_t i = 0; i < COUNT(of_domain) && !rc; i++ )
-        if ( of_domain[i].heading &&
-             !scols_table_new_column(table, of_domain[i].heading, 0,
-                                     of_domain[i].form == FORM_TEXT ? 0 : SCOLS_FL_RIGHT) )
-            rc = -ENOMEM;
     for ( size_t r = 0; r < count && !rc; r++ )
     {
-        struct libscols_line *line = scols_table_new_line(table, NULL);
-        size_t column = 0;
+        struct figure_row row = figure_row(&rows[r]);
 
-        rc = line ? 0 : -ENOMEM;
-        for ( size_t i = 0; i < COUNT(of_domain) && !rc; i++ )
-        {
-            char text[TEXT_BYTES];
-
-            if ( !of_domain[i].heading )
-                continue;
-            format_figure(text, &of_domain[i], &rows[r], rows[r].domain);
-            rc = add_cell(line, column++, text);
-        }
+        rc = figure_table_add_row(table, of_domain, COUNT(of_domain), &row);
     }
     if ( !rc && count > 1 )
         rc = add_sums(table, rows, count);
-    return table ? finish_table(table, rc) : rc;
-}
-
-static int add_pair(struct libscols_table *table, const char *label, const char *text)
-{
-    struct libscols_line *line = scols_table_new_line(table, NULL);
-
-    if ( !line || add_cell(line, 0, label) || add_cell(line, 1, text) )
-        return -ENOMEM;
-    return 0;
+    return table ? figure_table_close(table, rc) : rc;
 }
 
 /* Pages by how long nobody touched them. */
@@ -287,48 +155,39 @@ static int add_ages(struct libscols_table *table, const struct json_object *doma
     {
         const struct json_object *age = status_item(domain, "choice.cold_ages", i);
         uint64_t to = status_number(age, "untouched_less_than_seconds"), pages = status_number(age, "pages");
-        char label[64], text[TEXT_BYTES] = "-";
+        char label[64], text[FIGURE_TEXT_BYTES] = "-";
 
         if ( to == STATUS_UNKNOWN )
             snprintf(label, sizeof(label), "Untouched for %" PRIu64 " s or more, KiB", from);
         else
             snprintf(label, sizeof(label), "Untouched for %" PRIu64 " to %" PRIu64 " s, KiB", from, to);
         if ( pages != STATUS_UNKNOWN )
-            format_kib(text, pages, true);
-        rc = add_pair(table, label, text);
+            figure_format_kib(text, pages, true);
+        rc = figure_pairs_add(table, label, text);
         from = to;
     }
     return rc;
 }
 
-static int print_pairs(FILE *out, const struct figure *figures, size_t count, const struct paging_row *row,
-                       const struct json_object *object)
-{
-    struct libscols_table *table = make_table(out, false);
-    int rc = table && scols_table_new_column(table, "FIGURE", 0, 0) &&
-             scols_table_new_column(table, "VALUE", 0, SCOLS_FL_RIGHT) ? 0 : -ENOMEM;
-
-    for ( size_t i = 0; i < count && !rc; i++ )
-    {
-        char text[TEXT_BYTES];
-
-        format_figure(text, &figures[i], row, object);
-        rc = add_pair(table, figures[i].label, text);
-    }
-    if ( !rc && row )
-        rc = add_ages(table, object);
-    return table ? finish_table(table, rc) : rc;
-}
-
 int paging_print_details(FILE *out, const struct paging_row *row)
 {
-    return print_pairs(out, of_domain, COUNT(of_domain), row, row->domain);
+    struct libscols_table *table = figure_pairs_open(out);
+    struct figure_row figures = figure_row(row);
+    int rc = table ? figure_pairs_add_all(table, of_domain, COUNT(of_domain), &figures) : -ENOMEM;
+
+    if ( !rc )
+        rc = add_ages(table, row->domain);
+    return table ? figure_table_close(table, rc) : rc;
 }
 
 int paging_print_host(FILE *out, const struct status *status)
 {
-    int rc = print_pairs(out, of_host, COUNT(of_host), NULL, status->root);
+    struct libscols_table *table = figure_pairs_open(out);
+    int rc = table ? figure_pairs_add_all(table, of_host, COUNT(of_host),
+                                          &(struct figure_row){ .object = status->root }) : -ENOMEM;
 
+    if ( table )
+        rc = figure_table_close(table, rc);
     for ( size_t i = 0; i < COUNT(wrong); i++ )
         if ( status_flag(status->root, wrong[i].path) )
             fprintf(out, "Note: %s.\n", wrong[i].text);

@@ -174,6 +174,7 @@ static int print_pager(const struct request *request, const struct status *statu
 static int print_json(const struct request *request, const struct status_list *list)
 {
     struct json_object *pagers = json_object_new_array();
+    int rc;
 
     for ( size_t i = 0; i < list->count; i++ )
     {
@@ -200,9 +201,9 @@ static int print_json(const struct request *request, const struct status_list *l
         json_object_object_add(status->root, "domains", domains);
         json_object_object_add(pager, "status", json_object_get(status->root));
     }
-    puts(json_object_to_json_string_ext(pagers, request->watch ? JSON_C_TO_STRING_PLAIN : JSON_C_TO_STRING_PRETTY));
+    rc = status_print_json(stdout, pagers, !request->watch);
     json_object_put(pagers);
-    return 0;
+    return rc;
 }
 
 /* Everything that is there has been shown: what is the exit status, and is a word due? */

@@ -17,6 +17,8 @@
 
 #include <json-c/json.h>
 
+#include <daemon/utf8.h>
+
 /* Longest name on a path of figures. */
 #define NAME_BYTES  64U
 
@@ -60,6 +62,18 @@ bool status_flag(const struct json_object *object, const char *path)
     struct json_object *found = find(object, path);
 
     return json_object_is_type(found, json_type_boolean) && json_object_get_boolean(found);
+}
+
+bool status_has_flag(const struct json_object *object, const char *path)
+{
+    return json_object_is_type(find(object, path), json_type_boolean);
+}
+
+struct json_object *status_object(const struct json_object *object, const char *path)
+{
+    struct json_object *found = find(object, path);
+
+    return json_object_is_type(found, json_type_object) ? found : NULL;
 }
 
 const char *status_text(const struct json_object *object, const char *path)
@@ -198,13 +212,20 @@ static int read_status(struct status *status, const char *directory, const char 
     return 0;
 }
 
-/* DAEMON.json, or DAEMON-ANYTHING.json; not what is being written. */
+/* DAEMON.json, or DAEMON-NUMBER.json; not what is being written, and no name that could not be printed. */
 static bool is_status_name(const char *name, const char *daemon)
 {
-    size_t length = strlen(name), start = strlen(daemon);
+    size_t start = strlen(daemon), digits;
 
-    return length >= start + 5 && !strncmp(name, daemon, start) && !strcmp(name + length - 5, ".json") &&
-           (name[start] == '-' || length == start + 5);
+    if ( strncmp(name, daemon, start) )
+        return false;
+    name += start;
+    if ( name[0] == '-' )
+    {
+        digits = strspn(name + 1, "0123456789");
+        name += digits ? 1 + digits : 0;
+    }
+    return !strcmp(name, ".json");
 }
 
 static int by_path(const void *a, const void *b)
@@ -258,4 +279,31 @@ void status_list_close(struct status_list *list)
     }
     free(list->items);
     *list = (struct status_list){ 0 };
+}
+
+/* A control character stands only in strings, where it can be escaped; none is beyond U+FFFF. */
+int status_print_json(FILE *out, struct json_object *object, bool pretty)
+{
+    const char *text;
+    size_t length;
+
+    text = json_object_to_json_string_length(object, pretty ? JSON_C_TO_STRING_PRETTY : JSON_C_TO_STRING_PLAIN,
+                                             &length);
+    if ( !text )
+        return -ENOMEM;
+    for ( size_t i = 0; i < length; )
+    {
+        unsigned int point;
+        size_t n = text[i] == '\n' ? 1 : utf8_decode(text + i, length - i, &point);
+
+        if ( !n )
+            fputs("\\ufffd", out);
+        else if ( text[i] != '\n' && utf8_is_control(point) )
+            fprintf(out, "\\u%04x", point);
+        else
+            fwrite(text + i, 1, n, out);
+        i += n ? n : 1;
+    }
+    putc('\n', out);
+    return 0;
 }

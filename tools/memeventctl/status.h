@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct json_object;
 
@@ -39,15 +40,25 @@ struct status_list {
 };
 
 /*
- * Reads DIRECTORY/DAEMON.json and DIRECTORY/DAEMON-*.json, in this order; a directory that does not exist has none.
- * A file that cannot be read is an item with an error.  0, -ENOMEM, or what opendir() says.
+ * Reads DIRECTORY/DAEMON.json and DIRECTORY/DAEMON-NUMBER.json, in this order; a directory that does not exist has
+ * none. A file that cannot be read is an item with an error.  0, -ENOMEM, or what opendir() says.
  */
 int  status_list_open(struct status_list *list, const char *directory, const char *daemon);
 void status_list_close(struct status_list *list);
 
+/*
+ * Prints JSON and a newline, indented if `pretty`.  What would move a terminal's cursor is written as \uNNNN, which
+ * is the same text to a program; what is no UTF-8 becomes U+FFFD.  0, or -ENOMEM.
+ */
+int  status_print_json(FILE *out, struct json_object *object, bool pretty);
+
 /* path: names with dots between them, "store.lz4".  Any object, also NULL, can be asked. */
 uint64_t status_number(const struct json_object *object, const char *path);
+/* False as well if there is none; the other says whether there is one. */
 bool status_flag(const struct json_object *object, const char *path);
+bool status_has_flag(const struct json_object *object, const char *path);
+/* The object that stands there, or NULL. */
+struct json_object *status_object(const struct json_object *object, const char *path);
 /* NULL if there is no such text; valid as long as the object. */
 const char *status_text(const struct json_object *object, const char *path);
 /* The array's i-th object, or NULL behind the end; what is no object in it comes as an empty one would. */
