@@ -144,6 +144,7 @@ struct paged {
 
 struct pager {
     const struct settings *settings;
+    const struct inherited *left; /* by an earlier pager, with the service manager; NULL after the start */
     struct hypervisor *hv;
     struct store *store;
     struct loop *loop;

@@ -24,6 +24,7 @@
 #include "pager.h"
 #include "resume.h"
 #include "rounds.h"
+#include "settings-kept.h"
 #include "target.h"
 
 /* ---- signals ---- */
@@ -100,7 +101,7 @@ static int open_state(struct pager *p, const char **what)
     *what = s->spill_directory;
     if ( s->spill_limit && mkdir(s->spill_directory, 0700) && errno != EEXIST )
         return -errno;
-    rc = state_open(&p->state, s, state_directory(p, buffer, sizeof(buffer)), &p->store, &p->stage, what);
+    rc = state_open(&p->state, s, p->left, state_directory(p, buffer, sizeof(buffer)), &p->store, &p->stage, what);
     if ( rc )
         snprintf(p->state_what, sizeof(p->state_what), "%s", *what);
     *what = p->state_what;
@@ -191,6 +192,9 @@ static int start(struct pager *p)
     if ( rc )
         return refuse(EX_OSERR, "the event loop and xenstore's watches", "see whether xenstored runs", rc);
     loop_before_sleep(p->loop, rounds_before_sleep, p);
+    /* They have led to here: a successor can fall back on them. */
+    if ( p->state.is_kept && p->state.directory < 0 )
+        settings_keep(p->settings);
     log_message(LOG_INFO, LOG_HOST("started"), "Xen %s", info.version);
     domains_attach_left(p);
     return EX_OK;
@@ -242,7 +246,7 @@ static void stop(struct pager *p)
         close(p->lock_fd);
 }
 
-int pager_run(const struct settings *settings, uint16_t domid)
+int pager_run(const struct settings *settings, uint16_t domid, struct inherited *left)
 {
     struct host *host = calloc(1, sizeof(*host));
     struct pager *p = &host->pager;
@@ -251,6 +255,7 @@ int pager_run(const struct settings *settings, uint16_t domid)
     if ( !host )
         return EX_OSERR;
     p->settings = settings;
+    p->left = left;
     p->single = domid != 0;
     p->lock_fd = -1;
     p->state.directory = p->state.spill_directory = p->state.index = -1;
@@ -265,6 +270,8 @@ int pager_run(const struct settings *settings, uint16_t domid)
         status = start_single(p, domid);
     if ( status == EX_OK )
     {
+        inherited_close(left);
+        p->left = NULL;
         readiness_ready("%s", "Ready");
         if ( loop_run(p->loop) )
             p->exit_status = EX_SOFTWARE;

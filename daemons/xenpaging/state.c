@@ -19,10 +19,11 @@
 #include <daemon/log.h>
 #include <daemon/readiness.h>
 
-/* In the fd store these names have NAME_PREFIX before them, in the directory they are file names. */
-#define NAME_PREFIX "paging-"
+#include "settings-kept.h"
+
+/* In the fd store these names have INHERITED_PREFIX before them, in the directory they are file names. */
 enum part { PART_POOL, PART_SPILL, PART_STAGE, PART_INDEX, PARTS };
-static const char *const part_name[PARTS] = { "pool", "spill", "stage", "index" };
+static const char *const part_name[PARTS] = { "pool", "spill", "stage", INHERITED_INDEX };
 
 static struct store_options options_of(const struct settings *s)
 {
@@ -82,7 +83,7 @@ static int hand_over(enum part part, int fd)
 
     if ( fd < 0 )
         return 1;
-    snprintf(name, sizeof(name), NAME_PREFIX "%s", part_name[part]);
+    snprintf(name, sizeof(name), INHERITED_PREFIX "%s", part_name[part]);
     return readiness_store_fd(name, fd);
 }
 
@@ -90,7 +91,7 @@ static void take_away(enum part part)
 {
     char name[32];
 
-    snprintf(name, sizeof(name), NAME_PREFIX "%s", part_name[part]);
+    snprintf(name, sizeof(name), INHERITED_PREFIX "%s", part_name[part]);
     readiness_forget_fd(name);
 }
 
@@ -98,6 +99,7 @@ static void take_all_away(void)
 {
     for ( int part = PARTS; part-- > 0; )
         take_away(part);
+    settings_forget();
 }
 
 static int hand_all_over(struct state *state, struct store *store, struct store_stage *stage)
@@ -120,29 +122,15 @@ static int hand_all_over(struct state *state, struct store *store, struct store_
     return 0;
 }
 
-static void find_parts(struct readiness_fd *fds, int count, int *part_fd)
-{
-    for ( unsigned int part = 0; part < PARTS; part++ )
-    {
-        part_fd[part] = -1;
-        for ( int i = 0; i < count; i++ )
-            if ( !strncmp(fds[i].name, NAME_PREFIX, strlen(NAME_PREFIX)) &&
-                 !strcmp(fds[i].name + strlen(NAME_PREFIX), part_name[part]) )
-                part_fd[part] = fds[i].fd;
-    }
-}
-
-static int open_manager(struct state *state, const struct settings *settings, struct store **store,
-                        struct store_stage **stage, const char **what)
+static int open_manager(struct state *state, const struct settings *settings, const struct inherited *left,
+                        struct store **store, struct store_stage **stage, const char **what)
 {
     const struct store_options options = options_of(settings);
-    struct readiness_fd *fds;
-    int part_fd[PARTS], count = readiness_collect_fds(&fds), rc = -ENODATA;
+    int part_fd[PARTS], rc = -ENODATA;
 
     *what = "what an earlier pager left with the service manager";
-    if ( count < 0 )
-        return count;
-    find_parts(fds, count, part_fd);
+    for ( unsigned int part = 0; part < PARTS; part++ )
+        part_fd[part] = inherited_fd(left, part_name[part]);
     if ( part_fd[PART_INDEX] >= 0 )
     {
         const struct store_state files = { part_fd[PART_INDEX], part_fd[PART_POOL], part_fd[PART_SPILL] };
@@ -155,7 +143,7 @@ static int open_manager(struct state *state, const struct settings *settings, st
             say_damage(*store);
         }
         else if ( !is_hopeless(rc) )
-            goto out;
+            return rc;
     }
     if ( rc )
     {
@@ -167,8 +155,6 @@ static int open_manager(struct state *state, const struct settings *settings, st
         if ( !rc )
             rc = hand_all_over(state, *store, *stage);
     }
- out:
-    readiness_free_fds(fds, count);
     return rc;
 }
 
@@ -303,14 +289,18 @@ static int open_in_directory(struct state *state, const struct settings *setting
     return rc;
 }
 
-int state_open(struct state *state, const struct settings *settings, const char *directory, struct store **store,
-               struct store_stage **stage, const char **what)
+int state_open(struct state *state, const struct settings *settings, const struct inherited *left, const char *directory,
+               struct store **store, struct store_stage **stage, const char **what)
 {
     *state = (struct state){ .directory = -1, .spill_directory = -1, .index = -1 };
     snprintf(state->spill_name, sizeof(state->spill_name), "xenpaging-%u.spill", settings->domid);
-    if ( directory )
+    if ( directory && !inherited_holds_pages(left) )
         return open_in_directory(state, settings, directory, store, stage, what);
-    return open_manager(state, settings, store, stage, what);
+    if ( directory )
+        log_message(LOG_NOTICE, LOG_HOST("state-elsewhere"),
+                    "an earlier pager left pages with the service manager: they are gone on with there, and %s is used from the "
+                    "next start after a stop", directory);
+    return open_manager(state, settings, left, store, stage, what);
 }
 
 void state_remove(struct state *state)

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "inherited.h"
 #include "settings.h"
 #include "store-stage.h"
 #include "store.h"
@@ -24,13 +25,14 @@ struct state {
 };
 
 /*
- * Opens *store and *stage.  directory NULL: the fd store, if there is one.  *what is what an error is about.
+ * Opens *store and *stage.  directory NULL: the fd store, if there is one.  What an earlier pager left there is gone on with
+ * in any case.  *what is what an error is about.
  * -EWOULDBLOCK: another pager uses the directory.
  * -EMEDIUMTYPE: it is not on a tmpfs.  -EPERM: it, or a file in it, is not ours alone.
  * After an error state_close() is still to be called, and what an earlier pager left is still there.
  */
-int state_open(struct state *state, const struct settings *settings, const char *directory, struct store **store,
-               struct store_stage **stage, const char **what);
+int state_open(struct state *state, const struct settings *settings, const struct inherited *left, const char *directory,
+               struct store **store, struct store_stage **stage, const char **what);
 
 /* Everything is in: nothing is kept for a later pager. */
 void state_remove(struct state *state);

@@ -6,14 +6,13 @@
 #include "test-store.h"
 
 #include <signal.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include <linux/magic.h>
 
 #include "daemons/xenpaging/state.h"
+#include "service-manager.h"
 
 #define DOMID 5U
 /* More than the smallest pool holds. */
@@ -30,10 +29,15 @@ struct open_state {
 
 static int open_in(struct open_state *o, const char *path)
 {
+    struct inherited left;
     const char *what;
+    int rc;
 
     memset(o, 0, sizeof(*o));
-    return state_open(&o->state, &settings, path, &o->store, &o->stage, &what);
+    assert_int_equal(inherited_collect(&left), 0);
+    rc = state_open(&o->state, &settings, &left, path, &o->store, &o->stage, &what);
+    inherited_close(&left);
+    return rc;
 }
 
 static void close_all(struct open_state *o)
@@ -257,97 +261,6 @@ static void test_damaged(void **unused)
 
 /* ---- the service manager ---- */
 
-#define STORED_MAX 8
-
-static struct {
-    int socket;
-    char path[108];
-    char name[STORED_MAX][32];
-    int fd[STORED_MAX];
-    unsigned int count;
-} manager;
-
-static void manager_start(void)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-    snprintf(manager.path, sizeof(manager.path), "%s/notify", directory);
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", manager.path);
-    manager.socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    assert_true(manager.socket >= 0);
-    assert_int_equal(bind(manager.socket, (struct sockaddr *)&address, sizeof(address)), 0);
-    setenv("NOTIFY_SOCKET", manager.path, 1);
-}
-
-static void forget(const char *name)
-{
-    for ( unsigned int i = manager.count; i-- > 0; )
-        if ( !strcmp(manager.name[i], name) )
-        {
-            close(manager.fd[i]);
-            manager.count--;
-            manager.fd[i] = manager.fd[manager.count];
-            memmove(manager.name[i], manager.name[manager.count], sizeof(manager.name[i]));
-        }
-}
-
-static void manager_listen(void)
-{
-    char text[512], control[CMSG_SPACE(sizeof(int) * 4)];
-    struct iovec part = { .iov_base = text, .iov_len = sizeof(text) - 1 };
-    struct msghdr message;
-    ssize_t n;
-
-    for ( ;; )
-    {
-        struct cmsghdr *header;
-        char *name;
-
-        message = (struct msghdr){
-            .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control),
-        };
-        n = recvmsg(manager.socket, &message, MSG_CMSG_CLOEXEC);
-        if ( n < 0 )
-            return;
-        text[n] = '\0';
-        header = CMSG_FIRSTHDR(&message);
-        name = strstr(text, "FDNAME=");
-        if ( !name )
-            continue;
-        name += strlen("FDNAME=");
-        name[strcspn(name, "\n")] = '\0';
-        if ( !strncmp(text, "FDSTOREREMOVE=1", 15) )
-            forget(name);
-        else if ( !strncmp(text, "FDSTORE=1", 9) && header && header->cmsg_type == SCM_RIGHTS )
-        {
-            assert_true(manager.count < STORED_MAX);
-            memcpy(&manager.fd[manager.count], CMSG_DATA(header), sizeof(int));
-            snprintf(manager.name[manager.count++], sizeof(manager.name[0]), "%.31s", name);
-        }
-    }
-}
-
-/* In a child: what the manager does before it executes the service. */
-static void manager_hands_over(void)
-{
-    char names[STORED_MAX * 33] = "", number[16];
-    int copy[STORED_MAX];
-
-    for ( unsigned int i = 0; i < manager.count; i++ )
-        copy[i] = fcntl(manager.fd[i], F_DUPFD, 100);
-    for ( unsigned int i = 0; i < manager.count; i++ )
-    {
-        dup2(copy[i], 3 + i);
-        close(copy[i]);
-        snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i ? ":" : "", manager.name[i]);
-    }
-    snprintf(number, sizeof(number), "%u", manager.count);
-    setenv("LISTEN_FDS", number, 1);
-    setenv("LISTEN_FDNAMES", names, 1);
-    snprintf(number, sizeof(number), "%d", getpid());
-    setenv("LISTEN_PID", number, 1);
-}
-
 static void put_with_manager(void)
 {
     struct open_state o;
@@ -389,10 +302,21 @@ static void resume_without_pool(void)
     expect_nothing(&o);
 }
 
+/* A state-directory that was set since is not where the pages are. */
+static void resume_with_directory(void)
+{
+    struct open_state o;
+
+    manager_hands_over();
+    if ( open_in(&o, directory) )
+        abort();
+    expect_all(&o);
+}
+
 static void test_service_manager(void **unused)
 {
     (void)unused;
-    manager_start();
+    manager_start(path_of("notify"));
     killed(put_with_manager);
     manager_listen();
     assert_int_equal(manager.count, 4);
@@ -403,6 +327,9 @@ static void test_service_manager(void **unused)
         /* Nothing is handed over twice. */
         assert_int_equal(manager.count, 4);
     }
+    killed(resume_with_directory);
+    manager_listen();
+    assert_int_equal(manager.count, 4);
     killed(end_with_manager);
     manager_listen();
     assert_int_equal(manager.count, 0);
@@ -410,17 +337,13 @@ static void test_service_manager(void **unused)
     /* A part went missing: it begins anew, and leaves that with the manager in place of the old. */
     killed(put_with_manager);
     manager_listen();
-    forget("paging-pool");
+    manager_forget("paging-pool");
     assert_int_equal(manager.count, 3);
     killed(resume_without_pool);
     manager_listen();
     assert_int_equal(manager.count, 4);
 
-    while ( manager.count )
-        close(manager.fd[--manager.count]);
-    close(manager.socket);
-    unlink(manager.path);
-    unsetenv("NOTIFY_SOCKET");
+    manager_end();
 }
 
 static void test_no_manager(void **unused)

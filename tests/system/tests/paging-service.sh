@@ -120,6 +120,70 @@ for round in 1 2 3 4 5; do
 done
 journalctl -u xenpaging -o cat "MEMEVENT_EVENT=resumed" | tail -n 1
 guest_verifies a "after its pager was killed five times" 400
+
+say "killed with pages out, and settings that were spoiled before"
+# times_resumed DOMID
+times_resumed()
+{
+    journalctl -u xenpaging -o cat "XEN_DOMID=$1" MEMEVENT_EVENT=resumed | grep -c .
+}
+# dies_and_resumes WHAT: the pager is killed with pages of a out, and the next one goes on with them
+dies_and_resumes()
+{
+    service_reaches "$(guest_id a)" 32768
+    _before=$(times_resumed "$(guest_id a)")
+    kill -KILL "$(service_pid)"
+    wait_until 60 has_resumed "$(guest_id a)" $((_before + 1)) || {
+        journalctl -u xenpaging -o cat | tail -n 20
+        fail "$1: the next pager does not go on with the pages that are out"
+    }
+}
+# said EVENT TIMES
+said()
+{
+    [ "$(journalctl -u xenpaging -o cat "MEMEVENT_EVENT=$1" | grep -c .)" -ge "$2" ]
+}
+mkdir -p /etc/xen-memevent
+configuration=/etc/xen-memevent/xenpaging.conf
+[ ! -e $configuration ] || cp $configuration /tmp/xenpaging.conf
+echo "memory-limit = plenty" > $configuration
+dies_and_resumes "a value that cannot be"
+said settings-refused 1 || fail "it is not said that the settings are those of before"
+echo "spill-directory = /proc/nowhere" > $configuration
+dies_and_resumes "a directory that cannot be"
+said settings-refused 2 || fail "it is not said that the settings are those of before"
+[ ! -e /tmp/xenpaging.conf ] || cp /tmp/xenpaging.conf $configuration
+[ -e /tmp/xenpaging.conf ] || rm $configuration
+printf '[Service]\nExecStart=\nExecStart=%s --no-such-option\n' "$(command -v xenpaging)" > /run/systemd/system/xenpaging.service.d/option.conf
+systemctl daemon-reload
+dies_and_resumes "an option that does not exist"
+said settings-refused 3 || fail "it is not said that the settings are those of before"
+rm /run/systemd/system/xenpaging.service.d/option.conf
+systemctl daemon-reload
+guest_verifies a "after its pager was killed with settings that were wrong" 400
+pass "a mistake in the settings keeps no pager from the pages that are out"
+
+say "killed with pages out, and another holds its place"
+service_reaches "$(guest_id a)" 32768
+before=$(times_resumed "$(guest_id a)")
+# Waits for the lock, and has it when the pager is dead.
+flock /run/xen-memevent/xenpaging.lock sh -c 'while [ ! -e /tmp/release ]; do sleep 1; done' &
+holder=$!
+sleep 2
+kill -KILL "$(service_pid)"
+wait_until 60 said pages-wait 2 || {
+    journalctl -u xenpaging -o cat | tail -n 20
+    fail "it is not said that the pages wait"
+}
+[ "$(systemctl is-failed xenpaging)" != failed ] || fail "the unit has failed"
+touch /tmp/release
+wait $holder
+wait_until 60 has_resumed "$(guest_id a)" $((before + 1)) || {
+    journalctl -u xenpaging -o cat | tail -n 20
+    fail "the pager does not go on when its place is free"
+}
+guest_verifies a "after its pages waited for a pager" 400
+pass "a pager that cannot start leaves the pages where they are until one can"
 tiny_start c 64 48 1
 pager_target "$(guest_id c)" 32768
 service_reaches "$(guest_id c)" 32768
