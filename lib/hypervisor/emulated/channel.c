@@ -163,7 +163,12 @@ static void act(struct emulated_channel *channel, const struct memevent_answer *
     struct emulated_frame *frame = emulated_frame(channel->domain, request->gfn);
 
     if ( request->flags & XEN_MEMEVENT_VCPU_PAUSED )
+    {
         channel->domain->waits[request->vcpu] = false;
+        if ( channel->class == MEMEVENT_CLASS_ACCESS )
+            channel->domain->actions[request->vcpu] =
+                ((const struct xen_memevent_access_response *)(const void *)answer->response)->action;
+    }
     else if ( frame )
         /* Whoever has not got it asks again. */
         frame->is_asked = false;
@@ -172,11 +177,13 @@ static void act(struct emulated_channel *channel, const struct memevent_answer *
 
 static void take_answers(struct emulated_channel *channel)
 {
+    const uint32_t actions = channel->class != MEMEVENT_CLASS_ACCESS ? 0 :
+        XEN_MEMEVENT_ACTION_EMULATE | XEN_MEMEVENT_ACTION_SKIP_WRITE | XEN_MEMEVENT_ACTION_DENY;
     uint32_t left = channel->core.slots;
     struct memevent_answer answer;
     int rc;
 
-    while ( left-- && (rc = memevent_reliable_take(&channel->core, 0, &answer)) )
+    while ( left-- && (rc = memevent_reliable_take(&channel->core, actions, &answer)) )
         if ( rc == 1 )
             act(channel, &answer);
 }

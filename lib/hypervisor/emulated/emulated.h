@@ -20,13 +20,16 @@ int emulated_create_domain(struct hypervisor *hv, uint16_t domid, uint32_t vcpus
 int emulated_kill_domain(struct hypervisor *hv, uint16_t domid);
 
 /*
- * A vCPU reads or writes octets of one page, and waits as long as the page is not to be had: it is out, or shared
- * and there is no memory for a copy.  One call at a time for each vCPU.
+ * A vCPU reads or writes octets of one page, and waits as long as that is not to be had: the page is out, or shared
+ * and there is no memory for a copy, or its access is restricted.  One call at a time for each vCPU.
  * -ESRCH: the domain died.  -EFAULT: there is no page.  -ENOMEM: no memory for a copy and no OOM channel; the
  * domain has crashed.
  */
 int emulated_access(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, uint64_t gfn, unsigned int offset,
                     void *octets, unsigned int size, bool is_write);
+/* The same of an instruction's octets, which must be executable. */
+int emulated_fetch(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, uint64_t gfn, unsigned int offset,
+                   void *octets, unsigned int size);
 /*
  * The same of dom0, by a mapping: waits for a page that is out, and asks for it as FOREIGN.  A write gives a shared page a
  * copy; where there is no memory for it, the OOM channel is told, nobody waits, and it is -ENOMEM.

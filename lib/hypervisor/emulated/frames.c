@@ -161,6 +161,8 @@ void emulated_carry_out(struct emulated_host *host, struct hypervisor_operation 
         operation->status = page(host, domain, operation);
     else if ( operation->call >> 24 == XEN_MEMEVENT_FAMILY_SHARING )
         operation->status = emulated_share(host, operation);
+    else if ( operation->call == ACCESS_SET )
+        operation->status = emulated_set_access(domain, operation);
     else
         operation->status = -ENOSYS;
 }

@@ -40,6 +40,7 @@ static void free_domain(struct emulated_host *host, struct emulated_domain *doma
         emulated_drop_frame(host, domain, gfn, XEN_MEMEVENT_DYING);
     free(domain->frames);
     free(domain->waits);
+    free(domain->actions);
     free(domain);
 }
 
@@ -60,8 +61,10 @@ static int create_domain(struct emulated_host *host, uint16_t domid, uint32_t vc
     domain->frame_count = frames;
     domain->frames = calloc(frames, sizeof(*domain->frames));
     domain->waits = calloc(vcpus, sizeof(*domain->waits));
-    for ( gfn = 0; domain->frames && domain->waits && gfn < frames; gfn++ )
+    domain->actions = calloc(vcpus, sizeof(*domain->actions));
+    for ( gfn = 0; domain->frames && domain->waits && domain->actions && gfn < frames; gfn++ )
     {
+        domain->frames[gfn].access = EMULATED_RWX;
         domain->frames[gfn].page = emulated_alloc_page(host);
         if ( !domain->frames[gfn].page )
             break;

@@ -32,8 +32,15 @@ enum emulated_frame_state {
     EMULATED_SHARED,
 };
 
+/* What can be done to a page: bits of XENMEM_access_*, and of MEM_ACCESS_* of an event. */
+#define EMULATED_READ    1u
+#define EMULATED_WRITE   2u
+#define EMULATED_EXECUTE 4u
+#define EMULATED_RWX     (EMULATED_READ | EMULATED_WRITE | EMULATED_EXECUTE)
+
 struct emulated_frame {
     enum emulated_frame_state state;
+    uint8_t access;                     /* XENMEM_access_*; it stays with the frame, whatever becomes of the page */
     bool held;                          /* by a fault */
     bool is_asked;                      /* OUT: another domain's access has asked for it */
     struct emulated_page *page;         /* NULL: ABSENT, OUT */
@@ -79,6 +86,7 @@ struct emulated_domain {
     struct emulated_frame *frames;
     uint64_t pages, pages_out, pages_shared;
     bool *waits;                        /* for each vCPU: its request is unanswered */
+    uint32_t *actions;                  /* for each vCPU: what the answer asked for, until its access is done */
     unsigned int inside;                /* vCPUs in emulated_access() */
     unsigned int paused;
     bool is_dying, has_crashed;
@@ -128,6 +136,11 @@ void emulated_unpin_page(struct emulated_host *host, struct emulated_page *page)
 void emulated_drop_frame(struct emulated_host *host, struct emulated_domain *domain, uint64_t gfn,
                          enum xen_memevent_reason reason);
 void emulated_carry_out(struct emulated_host *host, struct hypervisor_operation *operation);
+
+/* access.c */
+int  emulated_set_access(struct emulated_domain *domain, struct hypervisor_operation *operation);
+/* False: it is a violation that the vCPU waits for.  how: EMULATED_READ or another of these. */
+bool emulated_may_access(struct emulated_domain *domain, uint32_t vcpu, uint64_t gfn, unsigned int offset, uint32_t how);
 
 /* sharing.c */
 /* The frame gives up its part of a shared page, and tells why; copy: it gets one of its own.  -ENOMEM: no change. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * What a vCPU does to memory, and what it waits for: the processor's and the nested page tables' part.  A page that is out
- * is asked for on the PAGING channel, a copy that there is no memory for on the OOM channel.
+ * is asked for on the PAGING channel, a copy that there is no memory for on the OOM channel; what is not allowed is
+ * access.c's.
  */
 #include <errno.h>
 #include <string.h>
@@ -22,9 +23,11 @@ static int ask_and_wait(struct emulated_host *host, struct emulated_domain *doma
 
 /* One try.  0: the octets were read or written; 1: try again; -errno. */
 static int try_access(struct emulated_host *host, struct emulated_domain *domain, uint32_t vcpu, uint64_t gfn,
-                      unsigned int offset, void *octets, unsigned int size, bool is_write)
+                      unsigned int offset, void *octets, unsigned int size, uint32_t how)
 {
     struct emulated_frame *frame = emulated_frame(domain, gfn);
+    bool is_write = how == EMULATED_WRITE;
+    uint32_t action;
     int rc;
 
     if ( domain->is_dying || domain->has_crashed )
@@ -35,11 +38,17 @@ static int try_access(struct emulated_host *host, struct emulated_domain *domain
         return 1;
     }
 
-    switch ( frame ? frame->state : EMULATED_ABSENT )
-    {
-    case EMULATED_ABSENT:
+    if ( !frame || frame->state == EMULATED_ABSENT )
         return -EFAULT;
+    if ( !emulated_may_access(domain, vcpu, gfn, offset, how) )
+    {
+        while ( domain->waits[vcpu] && !domain->is_dying )
+            pthread_cond_wait(&host->changed, &host->lock);
+        return 1;
+    }
 
+    switch ( frame->state )
+    {
     case EMULATED_OUT:
         return ask_and_wait(host, domain, MEMEVENT_CLASS_PAGING, XEN_MEMEVENT_PAGING_POPULATE, vcpu, gfn) ?: 1;
 
@@ -55,20 +64,23 @@ static int try_access(struct emulated_host *host, struct emulated_domain *domain
         domain->has_crashed = rc != 0;
         return rc ? rc : 1;
 
+    case EMULATED_ABSENT:
     case EMULATED_RAM:
         break;
     }
 
-    if ( is_write )
-        memcpy(frame->page->octets + offset, octets, size);
-    else
+    action = domain->actions[vcpu];
+    domain->actions[vcpu] = 0;
+    if ( !is_write )
         memcpy(octets, frame->page->octets + offset, size);
+    else if ( !(action & MEMEVENT_ACTION_SKIP_WRITE) )
+        memcpy(frame->page->octets + offset, octets, size);
 
     return 0;
 }
 
-int emulated_access(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, uint64_t gfn, unsigned int offset,
-                    void *octets, unsigned int size, bool is_write)
+static int access_by(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, uint64_t gfn, unsigned int offset,
+                     void *octets, unsigned int size, uint32_t how)
 {
     struct emulated_host *host = emulated_host_of(hv);
     struct emulated_domain *domain;
@@ -82,7 +94,7 @@ int emulated_access(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, uint64
     {
         domain->inside++;
         do
-            rc = try_access(host, domain, vcpu, gfn, offset, octets, size, is_write);
+            rc = try_access(host, domain, vcpu, gfn, offset, octets, size, how);
         while ( rc == 1 );
         domain->inside--;
         pthread_cond_broadcast(&host->changed);
@@ -90,6 +102,18 @@ int emulated_access(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, uint64
     pthread_mutex_unlock(&host->lock);
 
     return rc;
+}
+
+int emulated_access(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, uint64_t gfn, unsigned int offset,
+                    void *octets, unsigned int size, bool is_write)
+{
+    return access_by(hv, domid, vcpu, gfn, offset, octets, size, is_write ? EMULATED_WRITE : EMULATED_READ);
+}
+
+int emulated_fetch(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, uint64_t gfn, unsigned int offset,
+                   void *octets, unsigned int size)
+{
+    return access_by(hv, domid, vcpu, gfn, offset, octets, size, EMULATED_EXECUTE);
 }
 
 int emulated_give_up(struct hypervisor *hv, uint16_t domid, uint64_t gfn)
