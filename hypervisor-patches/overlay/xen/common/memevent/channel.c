@@ -40,6 +40,7 @@ static const struct class {
     /* May be absent: keep what busy() says as it is, while the channel's end is decided. */
     void (*hold)(struct domain *d);
     void (*let_go)(struct domain *d);
+    /* May be absent: whoever waited tries again, and asks again if there still is need. */
     void (*answered)(struct domain *d, const struct xen_memevent_request *request,
                      const struct xen_memevent_response *response);
     /* Around the channel's life; may be absent. */
@@ -54,7 +55,6 @@ static const struct class {
         .busy = memevent_paging_busy,
         .hold = memevent_paging_hold,
         .let_go = memevent_paging_let_go,
-        .answered = memevent_paging_answered,
     },
 #endif
 #ifdef CONFIG_MEM_ACCESS
@@ -75,7 +75,6 @@ static const struct class {
         .response_size = sizeof(struct xen_memevent_response),
         .allowed = memevent_oom_allowed,
         .busy = memevent_oom_busy,
-        .answered = memevent_oom_answered,
     },
 #endif
 };
@@ -172,7 +171,8 @@ static void act(struct domain *d, const struct class *class, const struct memeve
 {
     const struct xen_memevent_request *request = (const void *)answer->request;
 
-    class->answered(d, request, (const void *)answer->response);
+    if ( class->answered )
+        class->answered(d, request, (const void *)answer->response);
     if ( request->flags & XEN_MEMEVENT_VCPU_PAUSED )
         vcpu_unpause(d->vcpu[request->vcpu]);
 }

@@ -108,16 +108,12 @@ bool cf_check memevent_paging_busy(const struct domain *d);
 void cf_check memevent_paging_hold(struct domain *d);
 void cf_check memevent_paging_let_go(struct domain *d);
 int cf_check memevent_paging_allowed(const struct domain *d);
-void cf_check memevent_paging_answered(struct domain *d, const struct xen_memevent_request *request,
-                                       const struct xen_memevent_response *response);
 int memevent_paging_operation(struct domain *d, struct xen_memevent_operation *operation);
 #endif
 
 #ifdef CONFIG_MEM_SHARING
 bool cf_check memevent_oom_busy(const struct domain *d);
 int cf_check memevent_oom_allowed(const struct domain *d);
-void cf_check memevent_oom_answered(struct domain *d, const struct xen_memevent_request *request,
-                                    const struct xen_memevent_response *response);
 int memevent_sharing_operation(struct domain *d, struct xen_memevent_operation *operation);
 #endif
 

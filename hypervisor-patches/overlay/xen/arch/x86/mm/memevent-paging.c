@@ -17,11 +17,6 @@
 
 typedef XEN_GUEST_HANDLE_PARAM(char) octets_t;
 
-static p2m_type_t usable_type(const struct domain *d)
-{
-    return paging_mode_log_dirty(d) ? p2m_ram_logdirty : p2m_ram_rw;
-}
-
 /* The same conditions, and the same words for them, as for upstream's own ring. */
 int cf_check memevent_paging_allowed(const struct domain *d)
 {
@@ -45,6 +40,48 @@ int cf_check memevent_paging_allowed(const struct domain *d)
 bool cf_check memevent_paging_busy(const struct domain *d)
 {
     return atomic_read(&d->paged_pages);
+}
+
+/* ---- Frames ---- */
+
+/* What the p2m says of a frame; it stays so until frame_unlock(). */
+struct frame {
+    struct p2m_domain *p2m;
+    gfn_t gfn;
+    mfn_t mfn;
+    p2m_type_t type;
+    p2m_access_t access;
+};
+
+static struct frame frame_lock(struct domain *d, gfn_t gfn)
+{
+    struct frame frame = { .p2m = p2m_get_hostp2m(d), .gfn = gfn };
+
+    gfn_lock(frame.p2m, gfn, 0);
+    frame.mfn = frame.p2m->get_entry(frame.p2m, gfn, &frame.type, &frame.access, 0, NULL, NULL);
+
+    return frame;
+}
+
+static void frame_unlock(const struct frame *frame)
+{
+    gfn_unlock(frame->p2m, frame->gfn, 0);
+}
+
+static int frame_set(const struct frame *frame, mfn_t mfn, p2m_type_t type)
+{
+    return p2m_set_entry(frame->p2m, frame->gfn, mfn, PAGE_ORDER_4K, type, frame->access);
+}
+
+/* The guest can use it as memory: as mfn, whether it was that before or had none. */
+static int frame_make_usable(const struct frame *frame, struct domain *d, mfn_t mfn)
+{
+    int rc = frame_set(frame, mfn, paging_mode_log_dirty(d) ? p2m_ram_logdirty : p2m_ram_rw);
+
+    if ( !rc )
+        set_gpfn_from_mfn(mfn_x(mfn), gfn_x(frame->gfn));
+
+    return rc;
 }
 
 /* ---- Events ---- */
@@ -76,39 +113,29 @@ static void ask_for(struct domain *d, gfn_t gfn)
     memevent_put(d, channel, v, request);
 }
 
-static void make_usable(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, mfn_t mfn, p2m_access_t access)
-{
-    if ( !p2m_set_entry(p2m, gfn, mfn, PAGE_ORDER_4K, usable_type(d), access) )
-        set_gpfn_from_mfn(mfn_x(mfn), gfn_x(gfn));
-}
-
 bool memevent_paging_populate(struct domain *d, gfn_t gfn)
 {
-    struct p2m_domain *p2m = p2m_get_hostp2m(d);
-    p2m_access_t access;
-    p2m_type_t type;
-    mfn_t mfn;
+    struct frame frame;
     bool done = true;
 
     if ( vm_event_check_ring(d->vm_event_paging) )
         return false;
 
-    gfn_lock(p2m, gfn, 0);
-    mfn = p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
-    if ( type == p2m_ram_paging_out )
+    frame = frame_lock(d, gfn);
+    if ( frame.type == p2m_ram_paging_out )
         /*
          * In use after all.  The consumer learns it when it tries to evict the page; if it has left since, it
          * need not.
          */
-        make_usable(d, p2m, gfn, mfn, access);
+        frame_make_usable(&frame, d, frame.mfn);
     else if ( memevent_has_channel(d, XEN_MEMEVENT_CLASS_PAGING) )
     {
-        if ( type == p2m_ram_paged )
+        if ( frame.type == p2m_ram_paged )
             ask_for(d, gfn);
     }
     else
         done = false;
-    gfn_unlock(p2m, gfn, 0);
+    frame_unlock(&frame);
 
     return done;
 }
@@ -139,12 +166,6 @@ bool memevent_paging_drop(struct domain *d, gfn_t gfn, bool was_out)
     return true;
 }
 
-void cf_check memevent_paging_answered(struct domain *d, const struct xen_memevent_request *request,
-                                       const struct xen_memevent_response *response)
-{
-    /* Whoever waited tries again, and asks again if the page still is out. */
-}
-
 void cf_check memevent_paging_hold(struct domain *d)
 {
     p2m_lock(p2m_get_hostp2m(d));
@@ -170,102 +191,78 @@ static bool is_held_by_none(const struct page_info *page, unsigned int extra)
            !(page->u.inuse.type_info & PGT_count_mask);
 }
 
-static int nominate(struct domain *d, struct p2m_domain *p2m, gfn_t gfn)
+static int nominate(struct domain *d, gfn_t gfn)
 {
-    p2m_access_t access;
-    p2m_type_t type;
-    mfn_t mfn;
+    struct frame frame = frame_lock(d, gfn);
     int rc = -EBUSY;
 
-    gfn_lock(p2m, gfn, 0);
-    mfn = p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
-    if ( may_go(d) && mfn_valid(mfn) && p2m_is_pageable(type) && !is_iomem_page(mfn) &&
-         is_held_by_none(mfn_to_page(mfn), 0) )
-        rc = p2m_set_entry(p2m, gfn, mfn, PAGE_ORDER_4K, p2m_ram_paging_out, access);
-    gfn_unlock(p2m, gfn, 0);
+    if ( may_go(d) && mfn_valid(frame.mfn) && p2m_is_pageable(frame.type) && !is_iomem_page(frame.mfn) &&
+         is_held_by_none(mfn_to_page(frame.mfn), 0) )
+        rc = frame_set(&frame, frame.mfn, p2m_ram_paging_out);
+    frame_unlock(&frame);
 
     return rc;
 }
 
-static int release(struct domain *d, struct p2m_domain *p2m, gfn_t gfn)
+static int release(struct domain *d, gfn_t gfn)
 {
-    p2m_access_t access;
-    p2m_type_t type;
-    mfn_t mfn;
+    struct frame frame = frame_lock(d, gfn);
     int rc = -ENOENT;
 
-    gfn_lock(p2m, gfn, 0);
-    mfn = p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
-    if ( type == p2m_ram_paging_out )
-    {
-        make_usable(d, p2m, gfn, mfn, access);
-        rc = 0;
-    }
-    gfn_unlock(p2m, gfn, 0);
+    if ( frame.type == p2m_ram_paging_out )
+        rc = frame_make_usable(&frame, d, frame.mfn);
+    frame_unlock(&frame);
 
     return rc;
 }
 
-static int query(struct domain *d, struct p2m_domain *p2m, gfn_t gfn)
+static int query(struct domain *d, gfn_t gfn)
 {
-    p2m_access_t access;
-    p2m_type_t type;
+    struct frame frame = frame_lock(d, gfn);
 
-    gfn_lock(p2m, gfn, 0);
-    p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
-    gfn_unlock(p2m, gfn, 0);
+    frame_unlock(&frame);
 
-    return type == p2m_ram_paged ? 0 : type == p2m_ram_paging_out ? -EAGAIN : -ENOENT;
+    return frame.type == p2m_ram_paged ? 0 : frame.type == p2m_ram_paging_out ? -EAGAIN : -ENOENT;
 }
 
 /* Takes the frame out of the p2m; on success *page is the caller's, with a reference, and nobody else's. */
-static int take_out(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, struct page_info **page)
+static int take_out(struct domain *d, gfn_t gfn, struct page_info **page)
 {
-    p2m_access_t access;
-    p2m_type_t type;
-    mfn_t mfn;
+    struct frame frame = frame_lock(d, gfn);
     int rc = -EAGAIN;
 
-    gfn_lock(p2m, gfn, 0);
-    mfn = p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
-    if ( !may_go(d) || !mfn_valid(mfn) || type != p2m_ram_paging_out )
+    if ( !may_go(d) || !mfn_valid(frame.mfn) || frame.type != p2m_ram_paging_out )
         goto out;
 
     rc = -EBUSY;
-    *page = mfn_to_page(mfn);
+    *page = mfn_to_page(frame.mfn);
     if ( !get_page(*page, d) )
         goto out;
     if ( is_held_by_none(*page, 1) )
-        rc = p2m_set_entry(p2m, gfn, INVALID_MFN, PAGE_ORDER_4K, p2m_ram_paged, access);
+        rc = frame_set(&frame, INVALID_MFN, p2m_ram_paged);
     if ( rc )
         put_page(*page);
     else
         atomic_inc(&d->paged_pages);
 
  out:
-    gfn_unlock(p2m, gfn, 0);
+    frame_unlock(&frame);
     return rc;
 }
 
-/* Undoes take_out().  False: the guest has given the frame up meanwhile. */
-static bool put_back(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, struct page_info *page)
+/* Gives the frame, which is out, this page.  -ENOENT: it is not out. */
+static int bring_in(struct domain *d, gfn_t gfn, struct page_info *page)
 {
-    p2m_access_t access;
-    p2m_type_t type;
-    bool done = false;
+    struct frame frame = frame_lock(d, gfn);
+    int rc = -ENOENT;
 
-    gfn_lock(p2m, gfn, 0);
-    p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
-    if ( type == p2m_ram_paged &&
-         !p2m_set_entry(p2m, gfn, page_to_mfn(page), PAGE_ORDER_4K, usable_type(d), access) )
-    {
-        set_gpfn_from_mfn(mfn_x(page_to_mfn(page)), gfn_x(gfn));
+    if ( frame.type == p2m_ram_paged )
+        rc = frame_make_usable(&frame, d, page_to_mfn(page));
+    if ( !rc )
         atomic_dec(&d->paged_pages);
-        done = true;
-    }
-    gfn_unlock(p2m, gfn, 0);
+    frame_unlock(&frame);
 
-    return done;
+    return rc;
 }
 
 static void free_page(struct page_info *page)
@@ -278,11 +275,11 @@ static void free_page(struct page_info *page)
  * The bytes are copied when the frame is in nobody's reach any more: neither the guest nor another domain can write to it
  * between the copy and the end.  No lock is held meanwhile, as the copy may fault.
  */
-static int evict(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, octets_t data)
+static int evict(struct domain *d, gfn_t gfn, octets_t data)
 {
     struct page_info *page;
     const void *octets;
-    int rc = take_out(d, p2m, gfn, &page);
+    int rc = take_out(d, gfn, &page);
 
     if ( rc )
         return rc;
@@ -291,7 +288,11 @@ static int evict(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, octets_t d
     rc = copy_to_guest(data, octets, PAGE_SIZE) ? -EFAULT : 0;
     unmap_domain_page(octets);
 
-    if ( rc && put_back(d, p2m, gfn, page) )
+    /*
+     * Not if the guest has given the frame up meanwhile.  A consumer that loads a frame before its eviction has returned, and has
+     * it evicted once more, can get the older of two pages of that guest back here: no other's, and it chose what to load.
+     */
+    if ( rc && !bring_in(d, gfn, page) )
     {
         put_page(page);
         return rc;
@@ -304,13 +305,11 @@ static int evict(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, octets_t d
     return rc;
 }
 
-static int load(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, octets_t data)
+static int load(struct domain *d, gfn_t gfn, octets_t data)
 {
     struct page_info *page;
-    p2m_access_t access;
-    p2m_type_t type;
     void *octets;
-    int rc = query(d, p2m, gfn);
+    int rc = query(d, gfn);
 
     if ( rc )
         return -ENOENT;
@@ -330,20 +329,7 @@ static int load(struct domain *d, struct p2m_domain *p2m, gfn_t gfn, octets_t da
     unmap_domain_page(octets);
 
     if ( !rc )
-    {
-        gfn_lock(p2m, gfn, 0);
-        p2m->get_entry(p2m, gfn, &type, &access, 0, NULL, NULL);
-        rc = -ENOENT;
-        if ( type == p2m_ram_paged )
-            rc = p2m_set_entry(p2m, gfn, page_to_mfn(page), PAGE_ORDER_4K, usable_type(d), access);
-        if ( !rc )
-        {
-            set_gpfn_from_mfn(mfn_x(page_to_mfn(page)), gfn_x(gfn));
-            atomic_dec(&d->paged_pages);
-        }
-        gfn_unlock(p2m, gfn, 0);
-    }
-
+        rc = bring_in(d, gfn, page);
     if ( rc )
     {
         /* Xen does not scrub what a living domain gives up, and the next owner may be another. */
@@ -360,7 +346,6 @@ int memevent_paging_operation(struct domain *d, struct xen_memevent_operation *o
     const struct xen_memevent_paging_arguments *arguments = &operation->u.paging;
     uint32_t call = operation->call & ~XEN_MEMEVENT_ANNOTATION_MASK;
     bool has_data = call == XEN_MEMEVENT_PAGING_EVICT || call == XEN_MEMEVENT_PAGING_LOAD;
-    struct p2m_domain *p2m = p2m_get_hostp2m(d);
     gfn_t gfn = _gfn(arguments->gfn);
     octets_t data;
     unsigned int i;
@@ -379,15 +364,15 @@ int memevent_paging_operation(struct domain *d, struct xen_memevent_operation *o
     switch ( call )
     {
     case XEN_MEMEVENT_PAGING_NOMINATE:
-        return nominate(d, p2m, gfn);
+        return nominate(d, gfn);
     case XEN_MEMEVENT_PAGING_EVICT:
-        return evict(d, p2m, gfn, data);
+        return evict(d, gfn, data);
     case XEN_MEMEVENT_PAGING_LOAD:
-        return load(d, p2m, gfn, data);
+        return load(d, gfn, data);
     case XEN_MEMEVENT_PAGING_RELEASE:
-        return release(d, p2m, gfn);
+        return release(d, gfn);
     case XEN_MEMEVENT_PAGING_QUERY:
-        return query(d, p2m, gfn);
+        return query(d, gfn);
     default:
         return -ENOSYS;
     }

@@ -25,12 +25,6 @@ bool cf_check memevent_oom_busy(const struct domain *d)
     return false;
 }
 
-void cf_check memevent_oom_answered(struct domain *d, const struct xen_memevent_request *request,
-                                    const struct xen_memevent_response *response)
-{
-    /* Whoever waited tries again, and comes back if there still is no page. */
-}
-
 int memevent_oom(struct domain *d, gfn_t gfn)
 {
     struct memevent_channel *channel = memevent_channel_of(d, XEN_MEMEVENT_CLASS_OOM);
