@@ -62,7 +62,7 @@ int xen_enable_sharing(struct hypervisor *hv, uint16_t domid, const char **why)
 {
     struct xen_host *host = xen_host_of(hv);
     struct domain_info domain;
-    const char *unused;
+    const char *unused = NULL;
     int rc = xen_get_domain(hv, domid, &domain);
 
     why = why ? why : &unused;
