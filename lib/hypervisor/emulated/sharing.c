@@ -136,7 +136,7 @@ static void candidate_release(struct emulated_host *host, struct candidate *cand
         emulated_unpin_page(host, candidate->page);
     /* The only one who shares it gets it back: that takes no memory. */
     if ( undo && candidate->handle && !candidate->was_shared && find(host, candidate, &domain) )
-        emulated_unshare(host, domain, candidate->gfn, XEN_MEMEVENT_UNSHARED, true);
+        emulated_unshare(host, domain, candidate->gfn, XEN_MEMEVENT_UNDONE, true);
 }
 
 /* Frames of the two domains leave the client's page for the source's; those of others keep it. */

@@ -73,12 +73,20 @@ static void put(const struct xen_memevent_record *record)
         tasklet_schedule(&notify_tasklet);
 }
 
+DEFINE_PER_CPU(bool, memevent_undoes);
+
+/* Whoever takes a nomination back does it by upstream's unshare, which knows of writes only. */
+static enum xen_memevent_reason true_reason(enum xen_memevent_reason reason)
+{
+    return this_cpu(memevent_undoes) ? XEN_MEMEVENT_UNDONE : reason;
+}
+
 void memevent_handle_gone(uint64_t handle, enum xen_memevent_reason reason)
 {
     const struct xen_memevent_record record = {
         .what = handle,
         .kind = XEN_MEMEVENT_HANDLE,
-        .reason = reason,
+        .reason = true_reason(reason),
     };
 
     put(&record);
@@ -90,7 +98,7 @@ void memevent_gfn_gone(const struct domain *d, gfn_t gfn, enum xen_memevent_reas
         .what = gfn_x(gfn),
         .domid = d->domain_id,
         .kind = XEN_MEMEVENT_GFN,
-        .reason = reason,
+        .reason = true_reason(reason),
     };
 
     put(&record);
