@@ -88,6 +88,11 @@ int main(int argc, char **argv)
                     strerror(-rc));
         status = EX_OSERR;
     }
+    else if ( outcome == OPTIONS_RUN && settings_follow_host(&start.settings, start.options) )
+    {
+        log_message(LOG_ERR, LOG_HOST("start-failed"), "--host=%s: run= is a directory's absolute path", start.settings.host);
+        status = EX_USAGE;
+    }
     else if ( outcome == OPTIONS_RUN )
         status = pager_run(&start.settings, start.settings.domid, &start.left);
     else if ( status != EX_OK )

@@ -128,7 +128,11 @@ static int start(struct pager *p)
     if ( rc && rc != -EWOULDBLOCK )
         return refuse(EX_CANTCREAT, p->settings->run_directory, "run as root, or set run-directory", rc);
 
-    rc = memevent_open_host(NULL, &p->hv);
+    rc = memevent_open_host(p->settings->host, &p->hv);
+    if ( rc && p->settings->host )
+        return refuse(EX_USAGE, p->settings->host,
+                      rc == -EOPNOTSUPP ? "only emulated/xenpaging has that host, which 'make' leaves in the build tree and "
+                                          "which is never installed" : "give --host=xen or --host=emulated:KEY=VALUE,...", rc);
     if ( rc )
         return refuse(EX_UNAVAILABLE, "no connection to Xen",
                       "run as root in dom0, with xenstored started and the modules xen-privcmd, xen-evtchn and xenfs loaded",

@@ -5,6 +5,11 @@
 #include "settings.h"
 #include "store.h"
 
+#include <limits.h>
+#include <stddef.h>
+
+#include <daemon/host-directory.h>
+
 /* Domain numbers from here on are Xen's own (DOMID_FIRST_RESERVED). */
 #define DOMID_LAST      0x7fefU
 
@@ -21,6 +26,13 @@ static const struct options_setting table[] = {
         .help = "Page this one domain, in the foreground, until it ends; without it, every domain of the host "
                 "that has a target.",
         OPTIONS_PLACE(struct settings, domid),
+    },
+    {
+        .name = "host", .argument = "HOST",
+        .type = OPTIONS_TEXT, .where = OPTIONS_COMMAND_LINE,
+        .help = "xen, which is what it is without this, or emulated:KEY=VALUE,... for a host without Xen, for tests; see "
+                "EMULATED HOST.",
+        OPTIONS_PLACE(struct settings, host),
     },
     {
         .name = "foreground", .letter = 'f',
@@ -98,3 +110,23 @@ const struct options_program settings_program = {
     .settings = table,
     .settings_count = sizeof(table) / sizeof(table[0]),
 };
+
+int settings_follow_host(struct settings *settings, const struct options *options)
+{
+    static char directory[PATH_MAX], host[2 * PATH_MAX];
+    int rc;
+
+    if ( !host_is_emulated(settings->host) )
+        return 0;
+    rc = host_directory(settings->host, directory, sizeof(directory));
+    if ( !rc )
+        rc = host_with_directory(settings->host, directory, host, sizeof(host));
+    if ( rc )
+        return rc;
+    settings->host = host;
+    if ( options_origin(options, offsetof(struct settings, run_directory)) == OPTIONS_FROM_DEFAULT )
+        settings->run_directory = directory;
+    if ( options_origin(options, offsetof(struct settings, spill_directory)) == OPTIONS_FROM_DEFAULT )
+        settings->spill_directory = directory;
+    return 0;
+}

@@ -14,6 +14,7 @@
 struct settings {
     bool     foreground;          /* log to stderr */
     bool     verbose;
+    char    *host;                /* NULL: the Xen that this is dom0 of */
     uint32_t domid;               /* with options_origin(): the one domain to page */
     uint64_t memory_limit;        /* bytes of the compressed pool */
     char    *spill_directory;
@@ -26,5 +27,8 @@ struct settings {
 };
 
 extern const struct options_program settings_program;
+
+/* On an emulated host it is that one's directory that is used, where none was set.  0 or -errno. */
+int settings_follow_host(struct settings *settings, const struct options *options);
 
 #endif

@@ -12,6 +12,9 @@ int memevent_open_host(const char *spec, struct hypervisor **out)
 {
     if ( !spec || !strcmp(spec, "xen") )
         return hypervisor_open_xen(out);
+    /* Only programs of the build tree have it: lib/hypervisor/emulated/open.c. */
+    if ( !strcmp(spec, "emulated") || !strncmp(spec, "emulated:", 9) )
+        return -EOPNOTSUPP;
 
     return -EINVAL;
 }

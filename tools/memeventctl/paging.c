@@ -7,6 +7,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@
 #include <unistd.h>
 
 #include <json-c/json.h>
+
+#include <daemon/host-directory.h>
 
 #include "command.h"
 #include "paging-table.h"
@@ -27,11 +30,12 @@
 #define WATCH_SECONDS      2U
 #define WATCH_SECONDS_MAX  3600U
 
-enum { KEY_JSON = 1, KEY_DIRECTORY };
+enum { KEY_JSON = 1, KEY_DIRECTORY, KEY_HOST };
 
 struct request {
     const char *domain;           /* NULL: all */
     const char *directory;
+    char emulated[PATH_MAX];      /* of the --host that was given */
     bool json;
     unsigned int watch;           /* seconds; 0: once */
 };
@@ -49,6 +53,17 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_DIRECTORY:
         request->directory = argument;
+        return 0;
+    case KEY_HOST:
+        if ( !host_is_emulated(argument) )
+        {
+            if ( strcmp(argument, "xen") )
+                argp_error(state, "--host=%s: give xen, or what an emulated daemon was given", argument);
+            return 0;
+        }
+        if ( host_directory(argument, request->emulated, sizeof(request->emulated)) )
+            argp_error(state, "--host=%s: run= is a directory's absolute path", argument);
+        request->directory = request->emulated;
         return 0;
     case 'w':
         if ( !argument )
@@ -312,6 +327,7 @@ int paging_command(int argc, char **argv)
         { "json", KEY_JSON, NULL, 0, "Print everything that the pager counts, for programs", 0 },
         { "watch", 'w', "SECONDS", OPTION_ARG_OPTIONAL, "Show it again and again, every 2 seconds if none are given, with "
           "counts as rates", 0 },
+        { "host", KEY_HOST, "HOST", 0, "The --host that a pager in emulated/ of a build tree was given", 0 },
         { "run-directory", KEY_DIRECTORY, "DIRECTORY", 0, "Where the pager writes, if not " RUN_DIRECTORY, 0 },
         { "version", 'V', NULL, 0, "Show the version", 0 },
         { 0 },
