@@ -7,5 +7,6 @@
 #define MEMEVENTCTL_COMMAND_H
 
 int paging_command(int argc, char **argv);
+int sharing_command(int argc, char **argv);
 
 #endif

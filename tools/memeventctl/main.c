@@ -18,6 +18,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     { "paging", PROGRAM " paging", "what the pager does, for each domain and for the host", paging_command },
+    { "sharing", PROGRAM " sharing", "what sharing saves, and how it gets on", sharing_command },
 };
 
 #define COMMANDS  (sizeof(commands) / sizeof(commands[0]))
