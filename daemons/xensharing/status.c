@@ -151,7 +151,7 @@ static struct json_object *describe_domain(const struct sharing_status_domain *d
     add_text(object, "group", d->group);
     add_text(object, "group_origin", d->group_origin);
     add_flag(object, "within", d->within);
-    add_text(object, "state", d->state);
+    add_text(object, "state", d->refusal ? "refused" : d->state);
     add_text(object, "refusal", d->refusal);
     add_pages(object, &d->now);
     add_number(object, "scanned", d->scanned);

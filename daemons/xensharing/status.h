@@ -59,7 +59,7 @@ struct sharing_status_domain {
     const char *group;            /* NULL: none, and nothing of it is shared */
     const char *group_origin;     /* "configuration" or "xenstore"; NULL with no group */
     bool within;
-    const char *state;            /* "scanning", "leaving", "paused"...; NULL with a refusal */
+    const char *state;            /* "scanning", "leaving", "paused"...; with a refusal the file says "refused" */
     const char *refusal;          /* why it is not shared although it has a group; NULL: it is */
     struct sharing_status_pages now;
     uint64_t scanned;             /* pages looked at */

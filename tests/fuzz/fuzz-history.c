@@ -31,7 +31,11 @@ static void read_it(const void *bytes, size_t size)
     REQUIRE(view.figures >= 1 && view.figures <= HISTORY_FIGURES && view.period);
     REQUIRE(view.count + view.damaged <= view.capacity);
     for ( size_t i = 0; i < view.figures; i++ )
-        REQUIRE(history_view_find(&view, view.names[i]) >= 0);
+    {
+        REQUIRE(memchr(view.names[i], 0, HISTORY_NAME_BYTES) && history_view_find(&view, view.names[i]) >= 0);
+        for ( const char *c = view.names[i]; *c; c++ )
+            REQUIRE((*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9') || *c == '_');
+    }
     for ( size_t i = 1; i < view.count; i++ )
         REQUIRE(view.samples[i - 1].sequence < view.samples[i].sequence);
     history_view_close(&view);

@@ -7,6 +7,7 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include <unistd.h>
 
 #include <json-c/json.h>
+
+#include <daemon/host-directory.h>
 
 #include "command.h"
 #include "sharing-table.h"
@@ -33,7 +36,7 @@
 
 #define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
 
-enum { KEY_JSON = 1, KEY_DIRECTORY, KEY_HOURS, KEY_STEP, KEY_HISTORY };
+enum { KEY_JSON = 1, KEY_DIRECTORY, KEY_HOST, KEY_HOURS, KEY_STEP, KEY_HISTORY };
 
 static int show_stats(const struct sharing_request *request, const struct sharing_look *look, size_t *found);
 static int show_groups(const struct sharing_request *request, const struct sharing_look *look, size_t *found);
@@ -56,6 +59,7 @@ static const struct action {
 
 struct arguments {
     struct sharing_request request;
+    char emulated[PATH_MAX];      /* run directory of the --host that was given */
     const struct action *action;
 };
 
@@ -87,6 +91,19 @@ static void parse_word(struct arguments *a, const char *word, struct argp_state 
     a->request.name = word;
 }
 
+static void parse_host(struct arguments *a, const char *host, struct argp_state *state)
+{
+    if ( !host_is_emulated(host) )
+    {
+        if ( strcmp(host, "xen") )
+            argp_error(state, "--host=%s: give xen, or what an emulated daemon was given", host);
+        return;
+    }
+    if ( host_directory(host, a->emulated, sizeof(a->emulated)) )
+        argp_error(state, "--host=%s: run= is a directory's absolute path", host);
+    a->request.directory = a->emulated;
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct arguments *a = state->input;
@@ -98,6 +115,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_DIRECTORY:
         a->request.directory = argument;
+        return 0;
+    case KEY_HOST:
+        parse_host(a, argument, state);
         return 0;
     case KEY_HISTORY:
         a->request.history = argument;
@@ -316,6 +336,7 @@ int sharing_command(int argc, char **argv)
         { "step", KEY_STEP, "MINUTES", 0, "history: a line for so many minutes, 60 if not given", 0 },
         { "output", 'o', "FILE", 0, "plot: write the SVG to FILE, and not to standard output", 0 },
         { "run-directory", KEY_DIRECTORY, "DIRECTORY", 0, "Where the sharer writes, if not " RUN_DIRECTORY, 0 },
+        { "host", KEY_HOST, "HOST", 0, "The --host that a sharer in emulated/ of a build tree was given", 0 },
         { "history-file", KEY_HISTORY, "FILE", 0, "The sharer's history, if not " SHARING_HISTORY, 0 },
         { "version", 'V', NULL, 0, "Show the version", 0 },
         { 0 },

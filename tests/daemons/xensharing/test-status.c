@@ -147,6 +147,7 @@ static void every_figure_has_its_name(void **state)
         { "domains.0.name", "web1" }, { "domains.0.uuid", "00000000-0000-0000-0000-000000000003" },
         { "domains.0.group", "web" }, { "domains.0.group_origin", "configuration" }, { "domains.0.state", "scanning" },
         { "domains.1.refusal", "it has a device assigned" },
+        { "domains.1.state", "refused" },
     };
     static const struct { const char *where; bool flag; } flags[] = {
         { "stopping", true }, { "host.merging", true }, { "scan.scanning", true }, { "groups.0.within", true },
