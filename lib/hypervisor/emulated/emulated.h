@@ -14,7 +14,10 @@
 /* A host with so many pages of memory for its domains.  Closed by its close(), after all vCPUs have stopped. */
 int emulated_open(uint64_t pages, struct hypervisor **out);
 
-/* A domain, all of whose frames are there and zero.  -EEXIST, -ENOMEM, -EINVAL. */
+/*
+ * A domain, all of whose frames are there and zero.  Who watches @introduceDomain is told, and of its end
+ * @releaseDomain.  -EEXIST, -ENOMEM, -EINVAL.
+ */
 int emulated_create_domain(struct hypervisor *hv, uint16_t domid, uint32_t vcpus, uint64_t frames);
 /* It dies: who waits in emulated_access() comes back with -ESRCH, and its memory is given up. */
 int emulated_kill_domain(struct hypervisor *hv, uint16_t domid);

@@ -91,6 +91,8 @@ int emulated_create_domain(struct hypervisor *hv, uint16_t domid, uint32_t vcpus
         return -EINVAL;
     pthread_mutex_lock(&host->lock);
     rc = create_domain(host, domid, vcpus, frames);
+    if ( !rc )
+        emulated_fire(host, "@introduceDomain");
     pthread_mutex_unlock(&host->lock);
 
     return rc;
@@ -108,6 +110,7 @@ int emulated_kill_domain(struct hypervisor *hv, uint16_t domid)
             domain = *at;
             *at = domain->next;
             free_domain(host, domain);
+            emulated_fire(host, "@releaseDomain");
             break;
         }
     pthread_mutex_unlock(&host->lock);

@@ -191,6 +191,8 @@ int  emulated_next_watch(struct hypervisor *hv, char *path, size_t path_size, ch
 int  emulated_read_key(struct hypervisor *hv, const char *path, char *value, size_t size);
 int  emulated_write_key(struct hypervisor *hv, const char *path, const char *value);
 int  emulated_remove_key(struct hypervisor *hv, const char *path);
+/* Tells whoever watches the path, or what it is below of. */
+void emulated_fire(struct emulated_host *host, const char *path);
 void emulated_store_close(struct emulated_host *host);
 
 #endif /* HYPERVISOR_EMULATED_HOST_H */

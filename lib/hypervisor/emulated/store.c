@@ -58,7 +58,7 @@ static void fire(struct emulated_host *host, const char *path, const char *token
         return;     /* it is readable already */
 }
 
-static void fire_all(struct emulated_host *host, const char *path)
+void emulated_fire(struct emulated_host *host, const char *path)
 {
     struct emulated_watch *watch;
 
@@ -196,7 +196,7 @@ int emulated_write_key(struct hypervisor *hv, const char *path, const char *valu
         free_key(former);
     }
     *at = key;
-    fire_all(host, path);
+    emulated_fire(host, path);
     pthread_mutex_unlock(&host->lock);
 
     return 0;
@@ -214,7 +214,7 @@ int emulated_remove_key(struct hypervisor *hv, const char *path)
     {
         *at = former->next;
         free_key(former);
-        fire_all(host, path);
+        emulated_fire(host, path);
     }
     pthread_mutex_unlock(&host->lock);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What hypervisor.h promises of paging and of its channels, asked one by one of a guest that uses its pages meanwhile.  That
- * the guest finds its bytes unchanged is for the guest to say.
+ * the guest finds its bytes unchanged is for the guest to say.  Sharing and access rights are in the files beside this.
  */
 #include <errno.h>
 #include <poll.h>
@@ -11,12 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-#include <memevent/memevent.h>
+#include "contract-private.h"
 
-#include "contract.h"
-
-/* A guest on an emulated host, which shares its processor with others, comes by a page once in some seconds. */
-#define PATIENCE_MS 60000
 /* In which another vCPU that is going to touch a page has done so. */
 #define SETTLE_MS   1000
 /* Times that a page is nominated and evicted before it must have worked: a touch may come in between. */
@@ -25,24 +21,12 @@
 #define PAGES       8
 #define ROUNDS      10
 
-struct contract {
-    struct hypervisor *hv;
-    uint16_t domid;
-    uint64_t first;
-    unsigned int count;
-    struct memevent_channel *channel;
-    char *pages;            /* what was taken out, by frame */
-    bool *is_out;
-    unsigned int failures;
-};
-
-static void fail(struct contract *c, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void fail(struct contract *c, int line, const char *format, ...)
+void contract_fail(struct contract *c, const char *file, int line, const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    printf("  contract.c:%d: ", line);
+    printf("  %s:%d: ", file, line);
     vprintf(format, arguments);
     printf("\n");
     va_end(arguments);
@@ -50,15 +34,9 @@ static void fail(struct contract *c, int line, const char *format, ...)
     c->failures++;
 }
 
-/* What an expression is, and what it was promised to be. */
-#define EXPECT(c, expression, expected) \
-    do { \
-        long long found_ = (expression), expected_ = (expected); \
-        if ( found_ != expected_ ) \
-            fail((c), __LINE__, "%s is %lld, not %lld", #expression, found_, expected_); \
-    } while ( 0 )
+#define fail(c, line, ...) contract_fail((c), "contract.c", (line), __VA_ARGS__)
 
-static double now(void)
+double contract_now(void)
 {
     struct timespec t;
 
@@ -86,7 +64,7 @@ static int carry_out(struct contract *c, uint32_t call, unsigned int page)
 }
 
 /* Nominates, evicts and asks in one submission, until the guest does not come in between. */
-static bool take_out(struct contract *c, unsigned int page)
+bool contract_take_out(struct contract *c, unsigned int page)
 {
     struct hypervisor_operation steps[3];
     unsigned int i;
@@ -112,7 +90,7 @@ static bool take_out(struct contract *c, unsigned int page)
     return false;
 }
 
-static void load(struct contract *c, unsigned int page)
+void contract_load(struct contract *c, unsigned int page)
 {
     int rc;
 
@@ -126,11 +104,10 @@ static void load(struct contract *c, unsigned int page)
 
 /* ---- events ---- */
 
-/* Waits for an event.  False: none came. */
-static bool wait_event(struct contract *c, struct memevent_event *event, int patience_ms)
+bool contract_wait_event(struct contract *c, struct memevent_event *event, int patience_ms)
 {
     struct pollfd one = { .fd = memevent_fd(c->channel), .events = POLLIN };
-    double end = now() + patience_ms / 1000.0;
+    double end = contract_now() + patience_ms / 1000.0;
     int rc;
 
     for ( ;; )
@@ -141,14 +118,14 @@ static bool wait_event(struct contract *c, struct memevent_event *event, int pat
         EXPECT(c, rc, 0);
         rc = memevent_arm(c->channel);
         EXPECT(c, rc == 0 || rc == 1, 1);
-        if ( rc < 0 || (rc == 0 && poll(&one, 1, patience_ms) != 1) || now() > end )
+        if ( rc < 0 || (rc == 0 && poll(&one, 1, patience_ms) != 1) || contract_now() > end )
             return false;
     }
 }
 
 static bool next_event(struct contract *c, struct memevent_event *event)
 {
-    bool came = wait_event(c, event, PATIENCE_MS);
+    bool came = contract_wait_event(c, event, PATIENCE_MS);
 
     if ( !came )
         fail(c, __LINE__, "no event came");
@@ -161,7 +138,7 @@ static unsigned int collect(struct contract *c, struct memevent_event *events, u
 {
     unsigned int held = next_event(c, &events[0]);
 
-    while ( held && held < max && wait_event(c, &events[held], SETTLE_MS) )
+    while ( held && held < max && contract_wait_event(c, &events[held], SETTLE_MS) )
         held++;
 
     return held;
@@ -192,16 +169,17 @@ static void load_all(struct contract *c)
     unsigned int page;
 
     for ( page = 0; page < c->count; page++ )
-        load(c, page);
+        contract_load(c, page);
     while ( memevent_next(c->channel, &event) == 1 )
         answer(c, &event);
     EXPECT(c, memevent_flush(c->channel), 0);
 }
 
-static bool attach(struct contract *c)
+bool contract_attach(struct contract *c, enum memevent_class class)
 {
     const char *why = NULL;
-    int rc = memevent_attach(c->hv, MEMEVENT_CLASS_PAGING, c->domid, &c->channel, &why);
+    int rc = memevent_attach(c->hv, class, class == MEMEVENT_CLASS_INVALIDATE ? MEMEVENT_HOST : c->domid, &c->channel,
+                             &why);
 
     if ( rc )
         fail(c, __LINE__, "cannot attach: %d%s%s", rc, why ? ", " : "", why ? why : "");
@@ -209,7 +187,12 @@ static bool attach(struct contract *c)
     return !rc;
 }
 
-static void detach(struct contract *c)
+static bool attach(struct contract *c)
+{
+    return contract_attach(c, MEMEVENT_CLASS_PAGING);
+}
+
+void contract_detach(struct contract *c)
 {
     memevent_detach(c->channel);
     c->channel = NULL;
@@ -259,7 +242,7 @@ static void case_attach(struct contract *c)
     EXPECT(c, get_info(c, &info), 0);
     EXPECT(c, info.attachments, 1);
     EXPECT(c, info.produced + info.answered + info.outstanding, 0);
-    detach(c);
+    contract_detach(c);
     /* Nothing is out, nothing unanswered: it has ended, and the next one is new. */
     EXPECT(c, get_info(c, &info), -ENOENT);
     if ( !attach(c) )
@@ -274,7 +257,7 @@ static void case_attach(struct contract *c)
         return;
     EXPECT(c, get_info(c, &info), 0);
     EXPECT(c, info.attachments, 2);
-    detach(c);
+    contract_detach(c);
     EXPECT(c, get_info(c, &info), -ENOENT);
 }
 
@@ -291,7 +274,7 @@ static void case_states(struct contract *c)
     EXPECT(c, carry_out(c, PAGING_LOAD, 0), -ENOENT);
     EXPECT(c, carry_out(c, PAGING_EVICT, 0), -EAGAIN);
 
-    if ( take_out(c, 0) )
+    if ( contract_take_out(c, 0) )
     {
         EXPECT(c, c->hv->ops->query_frames(c->hv, c->domid, c->first, 1, &state), 0);
         EXPECT(c, state, FRAME_EMPTY);
@@ -316,7 +299,7 @@ static void case_states(struct contract *c)
             EXPECT(c, event.flags & MEMEVENT_FLAG_AGAIN, 0);
             EXPECT(c, !!(event.flags & MEMEVENT_FLAG_VCPU_PAUSED), !(event.flags & MEMEVENT_FLAG_FOREIGN));
             EXPECT(c, event.id != 0, 1);
-            load(c, 0);
+            contract_load(c, 0);
             EXPECT(c, carry_out(c, PAGING_QUERY, 0), -ENOENT);
             EXPECT(c, carry_out(c, PAGING_LOAD, 0), -ENOENT);
             answer(c, &event);
@@ -328,14 +311,14 @@ static void case_states(struct contract *c)
         EXPECT(c, c->hv->ops->query_frames(c->hv, c->domid, c->first, 1, &state), 0);
         EXPECT(c, state, FRAME_RAM);
     }
-    detach(c);
+    contract_detach(c);
 }
 
 /* A touch takes the mark away; nobody is told, and nobody waits. */
 static void case_touch(struct contract *c)
 {
     struct memevent_event event;
-    double end = now() + PATIENCE_MS / 1000.0;
+    double end = contract_now() + PATIENCE_MS / 1000.0;
     int rc;
 
     if ( !attach(c) )
@@ -344,11 +327,11 @@ static void case_touch(struct contract *c)
     do {
         rc = carry_out(c, PAGING_QUERY, 1);
         nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
-    } while ( rc == -EAGAIN && now() < end );
+    } while ( rc == -EAGAIN && contract_now() < end );
     EXPECT(c, rc, -ENOENT);
     EXPECT(c, carry_out(c, PAGING_EVICT, 1), -EAGAIN);
     EXPECT(c, memevent_next(c->channel, &event), 0);
-    detach(c);
+    contract_detach(c);
 }
 
 static void case_release(struct contract *c)
@@ -373,7 +356,7 @@ static void case_release(struct contract *c)
         EXPECT(c, steps[2].status, -ENOENT);
     }
     EXPECT(c, i < TRIES, 1);
-    detach(c);
+    contract_detach(c);
 }
 
 /* As many requests as there are vCPUs, or nearly, answered from the last to the first, and in any order. */
@@ -393,12 +376,12 @@ static void case_orders(struct contract *c)
     {
         /* All of them, so that each vCPU meets one. */
         for ( page = 0; page < c->count; page++ )
-            take_out(c, page);
+            contract_take_out(c, page);
         held = collect(c, events, most);
         together = held > together ? held : together;
         for ( i = 0; i < held; i++ )
             if ( page_of(c, &events[i]) >= 0 )
-                load(c, page_of(c, &events[i]));
+                contract_load(c, page_of(c, &events[i]));
         memevent_get_statistics(c->channel, &statistics);
         EXPECT(c, statistics.outstanding, held);
         for ( i = held; round && i-- > 1; )
@@ -418,7 +401,7 @@ static void case_orders(struct contract *c)
     EXPECT(c, info.produced >= ROUNDS, 1);
     /* Else there was only one order. */
     EXPECT(c, together > 1 || most == 1, 1);
-    detach(c);
+    contract_detach(c);
 }
 
 /* What was not answered comes again to the next consumer, under its id; what was answered does not. */
@@ -436,13 +419,13 @@ static void case_left(struct contract *c)
         if ( !attach(c) )
             return;
         for ( page = 0; page < c->count; page++ )
-            take_out(c, page);
+            contract_take_out(c, page);
         held = collect(c, events, most);
         if ( !held )
             break;
         /* One is answered, and the rest is left. */
         if ( page_of(c, &events[0]) >= 0 )
-            load(c, page_of(c, &events[0]));
+            contract_load(c, page_of(c, &events[0]));
         answer(c, &events[0]);
         EXPECT(c, memevent_flush(c->channel), 0);
         memevent_leave(c->channel);
@@ -466,7 +449,7 @@ static void case_left(struct contract *c)
                     events[i].id = 0;
                 }
             if ( page_of(c, &event) >= 0 )
-                load(c, page_of(c, &event));
+                contract_load(c, page_of(c, &event));
             answer(c, &event);
         }
         for ( i = 1; i < held; i++ )
@@ -474,7 +457,7 @@ static void case_left(struct contract *c)
         EXPECT(c, get_info(c, &info), 0);
         EXPECT(c, info.attachments, 2);
         load_all(c);
-        detach(c);
+        contract_detach(c);
     }
 }
 
@@ -485,8 +468,8 @@ static void case_pages_out(struct contract *c)
 
     if ( !attach(c) )
         return;
-    take_out(c, 3);
-    detach(c);
+    contract_take_out(c, 3);
+    contract_detach(c);
     EXPECT(c, get_info(c, &info), 0);
     if ( !attach(c) )
         return;
@@ -494,11 +477,12 @@ static void case_pages_out(struct contract *c)
     EXPECT(c, info.attachments, 2);
     EXPECT(c, carry_out(c, PAGING_QUERY, 3), 0);
     load_all(c);
-    detach(c);
+    contract_detach(c);
     EXPECT(c, get_info(c, &info), -ENOENT);
 }
 
-int contract_run(struct hypervisor *hv, uint16_t domid, uint64_t first, unsigned int count)
+int contract_run(struct hypervisor *hv, uint16_t domid, uint64_t first, unsigned int count,
+                 const struct contract_means *means)
 {
     static const struct {
         const char *name;
@@ -512,8 +496,13 @@ int contract_run(struct hypervisor *hv, uint16_t domid, uint64_t first, unsigned
         { "answers in any order", case_orders },
         { "unanswered requests come again", case_left },
         { "a channel with pages out", case_pages_out },
+        { "a page that is out, and dom0", contract_foreign },
+        { "what becomes of shared pages", contract_sharing },
+        { "records of it", contract_records },
+        { "a copy without memory", contract_no_memory },
+        { "access rights", contract_access },
     };
-    struct contract c = { .hv = hv, .domid = domid, .first = first, .count = count };
+    struct contract c = { .hv = hv, .domid = domid, .first = first, .count = count, .means = means };
     unsigned int i, before;
 
     c.pages = hv->ops->alloc_buffer(hv, count);

@@ -10,10 +10,13 @@ frames=40
 
 guest_start a kernel=tiny memory=32 vcpus=4 extra="mem=20 seed=${SEED:-7} slow=200 run=fill,verify,wait"
 guest_wait a "guest: ready" 120
+guest_start hog kernel=tiny memory=8 extra="mem=1 run=fill,wait"
+guest_wait hog "guest: ready" 120
 # Longer than the contract takes; each vCPU comes by each page.
 guest_tell a "${touches:-rand:100s working=12}, verify, report"
 sleep 1
-/usr/lib/xenhost/programs/contract-host "$(guest_id a)" $first $frames || fail "contract-host: status $?"
+/usr/lib/xenhost/programs/contract-host "$(guest_id a)" $first $frames \
+    "/usr/lib/xenhost/programs/eat-memory $(guest_id hog)" "xl destroy hog" || fail "contract-host: status $?"
 guest_wait a "guest: report kind=total" 400
 ! guest_says a " bad=[1-9]" || fail "the guest's memory is not what it was"
 echo "PASS: the contract"
