@@ -253,7 +253,10 @@ struct hypervisor_ops {
      * -EXDEV: an IOMMU; -ESRCH.
      */
     int  (*enable_sharing)(struct hypervisor *hv, uint16_t domid, const char **why);
-    /* Lets the hypervisor check its books of sharing, which takes long; returns how many errors it found. */
+    /*
+     * Lets the hypervisor check its books of sharing, which takes long; returns how many errors it found. -EOPNOTSUPP: it
+     * keeps none, as one that was not built for debugging.
+     */
     int  (*audit_sharing)(struct hypervisor *hv);
 
     /* Page-aligned memory that hypercalls can use without another copy; zeroed.  NULL: no memory. */
