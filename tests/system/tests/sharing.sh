@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# For the sharer's system tests, which run in dom0:  . /root/sharing.sh
+# Starting the sharer, guests that have pages in common, and Xen's books.
+# shellcheck shell=sh
+. /usr/lib/xenhost/functions.sh
+books=/usr/lib/xenhost/programs/sharing-books
+status_file=/run/xen-memevent/xensharing.json
+sharer_log=/tmp/sharer.log
+
+# pass TEXT: one more thing shown
+pass()
+{
+    echo "PASS: $*"
+}
+
+# sharer_start [OPTION]...: in the foreground, logging to $sharer_log
+sharer_start()
+{
+    echo "-- started with $*" >> "$sharer_log"
+    _started=$(grep -c "^xensharing.*Xen 4" "$sharer_log")
+    xensharing --foreground "$@" >> "$sharer_log" 2>&1 &
+    sharer_pid=$!
+    wait_until 30 sharer_said_again "Xen 4" "$_started" || sharer_dead "did not start"
+}
+
+# sharer_said_again PATTERN TIMES: more often than that
+sharer_said_again()
+{
+    [ "$(grep -c -e "$1" "$sharer_log")" -gt "$2" ]
+}
+
+sharer_dead()
+{
+    tail -n 30 "$sharer_log" >&2
+    fail "the sharer $1"
+}
+
+# sharer_stop: SIGTERM; the exit status must be 0
+sharer_stop()
+{
+    kill -TERM "$sharer_pid"
+    wait "$sharer_pid" || sharer_dead "ended with status $?"
+}
+
+# sharer_value SECTION NAME: a number of the status file, which is written once a second
+sharer_value()
+{
+    sed -n "/^  \"$1\":{/,/^  }/s/^    \"$2\":\([0-9a-z]*\),*\$/\1/p" "$status_file" 2> /dev/null
+}
+
+# value_is SECTION NAME OPERATOR NUMBER
+value_is()
+{
+    _value=$(sharer_value "$1" "$2")
+    [ -n "$_value" ] && [ "$_value" "$3" "$4" ]
+}
+
+# passes N: waits until so many more have ended
+passes()
+{
+    _from=$(sharer_value scan pass)
+    _from=${_from:-0}
+    wait_until 120 value_is scan pass -gt $((_from + $1)) || sharer_dead "makes no passes"
+}
+
+# saved: frames that sharing saves the host, as Xen counts them
+saved()
+{
+    "$books" saved
+}
+
+saved_is()
+{
+    [ "$(saved)" "$1" "$2" ]
+}
+
+# audited WHEN: Xen's books of sharing are in order
+audited()
+{
+    "$books" audit || fail "Xen's books of sharing are wrong $1"
+    pass "Xen's audit finds no error $1"
+}
+
+# fraction NAME...: per mille of what could be shared among the guests that is
+fraction()
+{
+    _ids=
+    for _name; do
+        _ids="$_ids $(guest_id "$_name")"
+    done
+    # shellcheck disable=SC2086
+    "$books" count $_ids > /tmp/count || { cat /tmp/count >&2; fail "counting"; }
+    cat /tmp/count >&2
+    sed 's/.*permille //' /tmp/count
+}
+
+# alike NAME MEMORY WORK VCPUS SEED [OWN]: our guest; guests of one seed have all pages in common, or all but OWN percent
+alike()
+{
+    _own=$((${_own:-0} + 1))
+    guest_start "$1" memory="$2" vcpus="$4" kernel=tiny \
+        extra="mem=$3 seed=$5${6:+ own=$_own:$6} mix=zero:20,same:5,text:35,random:40 slow=1000 run=fill,verify,wait"
+    guest_wait "$1" "guest: ready" 120
+}
+
+# guest_verifies NAME WHEN [SECONDS]: every word of its memory is compared, by itself
+guest_verifies()
+{
+    _line=$(guest_ask "$1" verify "guest: (verify|corrupt)" "${3:-120}") || exit 1
+    echo "$_line"
+    case $_line in
+        *" bad=0 "*) pass "$1 verifies its memory $2" ;;
+        *) fail "$1 found wrong memory $2" ;;
+    esac
+}
