@@ -459,14 +459,15 @@ static int attach(struct domain *d, const struct class *class, struct xen_memeve
     if ( !d->vcpu || !d->vcpu[0] )
         return -EINVAL;
 
-    rc = class->allowed(d);
-    if ( rc )
-        return rc;
-
     md = domain_state(d);
     if ( !md )
         return -ENOMEM;
     channel = &md->channels[attach->channel_class];
+    /* A consumer that dies must be able to have a successor, whatever the domain has become since. */
+    rc = channel->live ? 0 : class->allowed(d);
+    if ( rc )
+        return rc;
+
     if ( channel->live && memevent_port_is_bound(d, channel->port) )
         return -EBUSY;
     if ( channel->live && channel->flags != attach->flags )

@@ -248,8 +248,8 @@ enum xen_memevent_class {
  * detaches, or dies), the channel lives on and another can attach.  Frames that it has mapped stay mapped to it.
  *
  * -EBUSY: it has a consumer, or the domain has one on upstream's own ring.  -ESRCH, -EPERM, -EINVAL.
- * PAGING: -ENODEV no HAP, -EMLINK an IOMMU, -EXDEV populate-on-demand, -EOPNOTSUPP a PVH dom0 or altp2m,
- * -ENOSYS built without.
+ * PAGING, for the first consumer: -ENODEV no HAP, -EMLINK an IOMMU, -EXDEV populate-on-demand, -EOPNOTSUPP a PVH dom0 or
+ * altp2m, -ENOSYS built without.  While there is the channel, a domain is given no device and no altp2m.
  */
 struct xen_memevent_attach {
     uint16_t domid;
@@ -308,7 +308,7 @@ struct xen_memevent_detach {
  *       80       8   overruns        out  response indices out of bounds
  *       88       8   redelivered     out  requests that were given to another consumer again
  *       96       8   notifications   out  sent to the consumer
- *      104       8   kicks           out  notifications from the consumer
+ *      104       8   kicks           out  notifications from the consumer; lossy: 0, as none is needed
  *      112      16   pad1
  */
 struct xen_memevent_info {
@@ -484,7 +484,8 @@ struct xen_memevent_access_response {
  *       64       4   consumer      consumer:  records before it have been copied
  *       68       4   armed         consumer:  raised by one: one notification is wanted
  *
- * Before it sleeps a consumer raises armed and then looks at producer and dropped once more.
+ * Before it sleeps a consumer raises armed and then looks at producer and dropped once more.  Its successor goes on from the value
+ * that it finds: a wish that is still open there is fulfilled for it.
  */
 struct xen_memevent_lossy {
     uint32_t producer;
