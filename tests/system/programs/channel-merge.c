@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * MERGE and what may come of it: pages that are equal, already one, different in a single octet, held by somebody,
- * not there; and two guests that write all the time while they are merged.
+ * not there, unshared in the midst of it; and two guests that write all the time while they are merged.
  *
  *   channel-merge DOMID TTY LOG DOMID TTY LOG FRAMES SECONDS THIRD
  *
  * THIRD is a domain that began as they did.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "channel-sharing.h"
 
 #define OCTETS      4096
-#define ROUND_US    50000u      /* between two rounds of merges: the guests have one CPU between them */
+#define ROUND_US    50000u      /* between two rounds of merges: the guests need CPUs, too */
+#define STALES      5u          /* each an unshare between nomination and merge, on another CPU */
+#define PATIENCE_US 240000000u
 
 static struct pair pair;
 static struct sharer *const source = &pair.sharers[0], *const client = &pair.sharers[1];
@@ -155,6 +160,50 @@ static void merge_three(uint16_t third)
     pass("a page that three domains share is merged with those of two of them at a time");
 }
 
+/*
+ * Somebody unshares the client's page on another CPU all the time: now before it is nominated, now while the octets are
+ * compared, now when it is merged already.
+ */
+static void merge_while_unshared(void)
+{
+    uint64_t gfn = equal_frame(pair.frames / 2 + 192), end = now_us() + PATIENCE_US;
+    unsigned long outcomes[OUTCOMES] = { 0 };
+    pid_t unsharer = fork();
+
+    if ( unsharer < 0 )
+        fail("no process: %s", strerror(errno));
+    if ( !unsharer )
+    {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        hypervisor_open();
+        for ( ;; )
+            sharer_do(client, XEN_MEMEVENT_SHARING_UNSHARE, gfn);
+    }
+    while ( (outcomes[XEN_MEMEVENT_STALE] < STALES || !outcomes[XEN_MEMEVENT_MERGED]) && now_us() < end )
+    {
+        struct xen_memevent_operation operation;
+
+        pair_merge_frames(&pair, gfn, gfn, &operation);
+        outcomes[operation.u.sharing.outcome]++;
+    }
+    kill(unsharer, SIGKILL);
+    waitpid(unsharer, NULL, 0);
+    printf("while the client is unshared: merged %lu, already %lu, client busy %lu, stale %lu\n",
+           outcomes[XEN_MEMEVENT_MERGED], outcomes[XEN_MEMEVENT_ALREADY], outcomes[XEN_MEMEVENT_CLIENT],
+           outcomes[XEN_MEMEVENT_STALE]);
+    if ( outcomes[XEN_MEMEVENT_STALE] < STALES || !outcomes[XEN_MEMEVENT_MERGED] )
+        fail("an unshare in the midst of a merge was never seen, or no merge");
+    if ( outcomes[XEN_MEMEVENT_DIFFERENT] )
+        fail("pages that nobody writes to were found different");
+    /* What was undone is undone wholly: nobody holds the pages, and they can be merged. */
+    sharer_do(client, XEN_MEMEVENT_SHARING_UNSHARE, gfn);
+    expect_outcome(gfn, gfn, 0, XEN_MEMEVENT_MERGED, "equal pages that are left alone");
+    expect(0, sharer_do(client, XEN_MEMEVENT_SHARING_UNSHARE, gfn), "unshare of the client");
+    expect(0, sharer_do(source, XEN_MEMEVENT_SHARING_UNSHARE, gfn), "unshare of the source");
+    expect_unshared(gfn);
+    pass("a page that is unshared in the midst of a merge is not merged, and that is said");
+}
+
 static void merge_while_written(const char *seconds)
 {
     struct merged merged = { { 0 }, 0 };
@@ -189,6 +238,7 @@ int main(int argc, char **argv)
     merge_different();
     merge_held();
     merge_three(strtoul(argv[9], NULL, 10));
+    merge_while_unshared();
 
     pair_merge(&pair, &merged);
     say("all frames", &merged);

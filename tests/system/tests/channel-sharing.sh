@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# xenhost: --timeout 1200
+# xenhost: --timeout 1200 --vcpus 2 --dom0-vcpus 2
 # soak: --timeout 3600
 # Two guests with the same octets: merges and what comes of them, and the records of what is no longer shared, of
-# which none is lost uncounted.
+# which none is lost uncounted.  Two CPUs: one unshares what the other merges.
 . /usr/lib/xenhost/functions.sh
 programs=/usr/lib/xenhost/programs
 
