@@ -169,7 +169,7 @@ before=$(times_resumed "$(guest_id a)")
 # Waits for the lock, and has it when the pager is dead.
 flock /run/xen-memevent/xenpaging.lock sh -c 'while [ ! -e /tmp/release ]; do sleep 1; done' &
 holder=$!
-sleep 2
+wait_until 30 grep -q -e '->.*FLOCK' /proc/locks || fail "nobody waits for the lock: $(cat /proc/locks)"
 kill -KILL "$(service_pid)"
 wait_until 60 said pages-wait 2 || {
     journalctl -u xenpaging -o cat | tail -n 20
