@@ -30,10 +30,10 @@ static void fill_pages(struct sharing_status_pages *out, const uint64_t *kinds)
     out->shared = kinds[PAGE_MASTER];
     out->sharing = out->saved + out->shared;
     out->unique = kinds[PAGE_UNIQUE] + kinds[PAGE_PENDING];
-    out->unknown = kinds[PAGE_UNKNOWN] + kinds[PAGE_SEEN];
+    out->unsettled = kinds[PAGE_UNKNOWN] + kinds[PAGE_SEEN];
     out->doubtful = kinds[PAGE_DOUBTFUL];
-    out->pages = out->sharing + out->unique + out->unknown;
-    out->same_filled = out->zero = out->volatile_ = out->cooling = SHARING_STATUS_NONE;
+    out->pages = out->sharing + out->unique + out->unsettled;
+    out->volatile_ = out->cooling = SHARING_STATUS_NONE;
 }
 
 static void add_pages(struct sharing_status_pages *sum, const struct sharing_status_pages *one)
@@ -42,10 +42,10 @@ static void add_pages(struct sharing_status_pages *sum, const struct sharing_sta
     sum->shared += one->shared;
     sum->sharing += one->sharing;
     sum->unique += one->unique;
-    sum->unknown += one->unknown;
+    sum->unsettled += one->unsettled;
     sum->doubtful += one->doubtful;
     sum->pages += one->pages;
-    sum->same_filled = sum->zero = sum->volatile_ = sum->cooling = SHARING_STATUS_NONE;
+    sum->volatile_ = sum->cooling = SHARING_STATUS_NONE;
 }
 
 static void fill_host(const struct sharer *s, struct sharing_status *out)
@@ -71,6 +71,8 @@ static void fill_scan(const struct sharer *s, const struct decide_statistics *d,
     out->scan.pass_done = s->pass_done;
     out->scan.scanned = d->visited;
     out->scan.hashed = d->hashed;
+    out->scan.zero = d->zero;
+    out->scan.filled = d->filled;
     out->scan.mapped = scan_mapped(s->scan);
     out->scan.cpu_permille = s->pace.permille;
     out->scan.cpu_limit_percent = s->settings->cpu_limit;
@@ -283,5 +285,7 @@ void report_close(struct sharer *s)
     {
         status_path(s, path, sizeof(path));
         status_remove(path);
+        if ( s->settings->metrics )
+            status_remove(s->settings->metrics);
     }
 }

@@ -39,12 +39,10 @@ static void add_pages(struct json_object *object, const struct sharing_status_pa
     add_number(object, "sharing", p->sharing);
     add_number(object, "shared", p->shared);
     add_number(object, "saved", p->saved);
-    add_number(object, "same_filled", p->same_filled);
-    add_number(object, "zero", p->zero);
     add_number(object, "unique", p->unique);
+    add_number(object, "unsettled", p->unsettled);
     add_number(object, "volatile", p->volatile_);
     add_number(object, "cooling", p->cooling);
-    add_number(object, "unknown", p->unknown);
     add_number(object, "doubtful", p->doubtful);
 }
 
@@ -77,6 +75,8 @@ static struct json_object *describe_scan(const struct sharing_status *s)
     add_number(object, "pass_done", s->scan.pass_done);
     add_number(object, "scanned", s->scan.scanned);
     add_number(object, "hashed", s->scan.hashed);
+    add_number(object, "zero", s->scan.zero);
+    add_number(object, "filled", s->scan.filled);
     add_number(object, "mapped", s->scan.mapped);
     add_number(object, "cpu_permille", s->scan.cpu_permille);
     add_number(object, "cpu_limit_percent", s->scan.cpu_limit_percent);

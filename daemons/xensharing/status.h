@@ -29,13 +29,11 @@ struct sharing_status_pages {
     uint64_t sharing;             /* guests' pages that stand on a shared page */
     uint64_t shared;              /* pages that they stand on; of a domain: its own masters */
     uint64_t saved;               /* sharing - shared: pages that the host has free because of it */
-    uint64_t same_filled;         /* of sharing: one 64-bit word repeated, zero included */
-    uint64_t zero;                /* of same_filled: all zeros */
     uint64_t unique;              /* unchanged between two passes, and like no other */
-    uint64_t volatile_;           /* changed between the last two passes; "volatile" in the file */
-    uint64_t cooling;             /* left alone for a while, because they were written soon after a merge */
-    uint64_t unknown;             /* not seen twice yet */
-    uint64_t doubtful;            /* shared when last heard of; invalidates were lost since */
+    uint64_t unsettled;           /* neither: not seen twice yet, or another each time, or left alone */
+    uint64_t volatile_;           /* of unsettled: changed in the last pass; "volatile" in the file */
+    uint64_t cooling;             /* of unsettled: left alone for a while, as they were written soon after a merge */
+    uint64_t doubtful;            /* of sharing: to be asked about, because invalidates were lost */
 };
 
 struct sharing_status_count {     /* refusals by errno's name, invalidates by reason */
@@ -90,6 +88,7 @@ struct sharing_status {
         uint64_t pass_pages, pass_done;   /* of the pass that goes on: pages there are, and that it is through with */
         uint64_t scanned;                 /* pages looked at: hashed, or passed over because the state says so */
         uint64_t hashed;
+        uint64_t zero, filled;            /* of hashed: pages of zeros; of one repeated word, zeros not among them */
         uint64_t mapped;                  /* calls that mapped pages */
         uint64_t cpu_permille;            /* of one CPU, lately, all threads */
         uint64_t cpu_limit_percent;       /* of one CPU; the cap */

@@ -21,14 +21,12 @@
 static const struct figure of_host[] = {
     { NULL, "Memory saved, KiB",                  "host.saved",               NULL, FORM_PAGES },
     { NULL, "Pages of guests that share, KiB",    "host.sharing",             NULL, FORM_PAGES },
-    { NULL, "  with one word repeated, KiB",      "host.same_filled",         NULL, FORM_PAGES },
-    { NULL, "  of these, all zeros, KiB",         "host.zero",                NULL, FORM_PAGES },
+    { NULL, "  to be asked about again, KiB",     "host.doubtful",            NULL, FORM_PAGES },
     { NULL, "Shared pages under them, KiB",       "host.shared",              NULL, FORM_PAGES },
     { NULL, "Pages like no other, KiB",           "host.unique",              NULL, FORM_PAGES },
-    { NULL, "  that keep changing, KiB",          "host.volatile",            NULL, FORM_PAGES },
+    { NULL, "Pages that are not settled, KiB",    "host.unsettled",           NULL, FORM_PAGES },
+    { NULL, "  changed in the last pass, KiB",    "host.volatile",            NULL, FORM_PAGES },
     { NULL, "  left alone after a write, KiB",    "host.cooling",             NULL, FORM_PAGES },
-    { NULL, "  not seen twice yet, KiB",          "host.unknown",             NULL, FORM_PAGES },
-    { NULL, "  to be asked about again, KiB",     "host.doubtful",            NULL, FORM_PAGES },
     { NULL, "Memory of members, KiB",             "host.pages",               NULL, FORM_PAGES },
     { NULL, "Memory of the host, KiB",            "host.total",               NULL, FORM_PAGES },
     { NULL, "  free, KiB",                        "host.free",                NULL, FORM_PAGES },
@@ -46,6 +44,8 @@ static const struct figure of_scan[] = {
     { NULL, "  until the next",                   "scan.next_pass_milliseconds", NULL, FORM_MILLISECONDS },
     { NULL, "Pages looked at",                    "scan.scanned",             NULL, FORM_RATE },
     { NULL, "  hashed",                           "scan.hashed",              NULL, FORM_RATE },
+    { NULL, "  of these, zeros",                  "scan.zero",                NULL, FORM_RATE },
+    { NULL, "  another repeated word",            "scan.filled",              NULL, FORM_RATE },
     { NULL, "  mappings for it",                  "scan.mapped",              NULL, FORM_RATE },
     { NULL, "CPU, of one",                        "scan.cpu_permille",        NULL, FORM_PERMILLE },
     { NULL, "  may be",                           "scan.cpu_limit_percent",   NULL, FORM_PERCENT },
@@ -92,7 +92,7 @@ static const struct figure of_group[] = {
     { "SHARING",  NULL, "sharing",   NULL, FORM_PAGES },
     { "SHARED",   NULL, "shared",    NULL, FORM_PAGES },
     { "UNIQUE",   NULL, "unique",    NULL, FORM_PAGES },
-    { "VOLATILE", NULL, "volatile",  NULL, FORM_PAGES },
+    { "UNSETTLED", NULL, "unsettled", NULL, FORM_PAGES },
     { "MERGED",   NULL, "merged",    NULL, FORM_RATE },
     { "UNSHARED", NULL, "unshared",  NULL, FORM_RATE },
 };
@@ -109,14 +109,10 @@ static const struct figure of_domain[] = {
     { "MEMORY",   "Memory, KiB",                      "pages",        NULL, FORM_PAGES },
     { "SAVED",    "Memory saved, KiB",                "saved",        NULL, FORM_PAGES },
     { "SHARING",  "Pages that share, KiB",            "sharing",      NULL, FORM_PAGES },
-    { NULL,       "  with one word repeated, KiB",    "same_filled",  NULL, FORM_PAGES },
-    { NULL,       "  of these, all zeros, KiB",       "zero",         NULL, FORM_PAGES },
+    { NULL,       "  to be asked about again, KiB",   "doubtful",     NULL, FORM_PAGES },
     { NULL,       "Its own pages that others share, KiB", "shared",   NULL, FORM_PAGES },
     { "UNIQUE",   "Pages like no other, KiB",         "unique",       NULL, FORM_PAGES },
-    { "VOLATILE", "  that keep changing, KiB",        "volatile",     NULL, FORM_PAGES },
-    { NULL,       "  left alone after a write, KiB",  "cooling",      NULL, FORM_PAGES },
-    { NULL,       "  not seen twice yet, KiB",        "unknown",      NULL, FORM_PAGES },
-    { NULL,       "  to be asked about again, KiB",   "doubtful",     NULL, FORM_PAGES },
+    { "UNSETTLED", "Pages that are not settled, KiB", "unsettled",    NULL, FORM_PAGES },
     { NULL,       "Pages looked at",                  "scanned",      NULL, FORM_RATE },
     { "MERGED",   "Pages merged",                     "merged",       NULL, FORM_RATE },
     { "UNSHARED", "Pages that stopped to share",      "unshared",     NULL, FORM_RATE },
@@ -294,6 +290,7 @@ int sharing_print_domains(FILE *out, const struct sharing_look *look, size_t *fo
     const struct json_object *root = look->status->root;
     struct libscols_table *table = figure_table_open(out, true);
     int rc = table ? figure_table_add_columns(table, of_domain, COUNT(of_domain)) : -ENOMEM;
+    bool grouped = false;
 
     *found = status_count(root, "domains");
     for ( size_t i = 0; i < *found && !rc; i++ )
@@ -303,12 +300,13 @@ int sharing_print_domains(FILE *out, const struct sharing_look *look, size_t *fo
                                   .seconds = look->seconds };
 
         rc = figure_table_add_row(table, of_domain, COUNT(of_domain), &row);
+        grouped |= status_text(domain, "group") != NULL;
     }
     if ( table && (rc || *found) )
         rc = figure_table_close(table, rc);
     else
         scols_unref_table(table);
-    if ( !*found )
+    if ( !grouped )
         fputs("No domain is in a group: name one in " OPTIONS_DIRECTORY "/xensharing.conf, or in "
               "/local/domain/DOMID/memory/sharing-group in xenstore\n", out);
     print_refusals(out, root);

@@ -26,7 +26,7 @@
 #define BAR_COLUMNS    30U
 #define MIB_PAGES      256.0
 
-enum order { BY_SAVED, BY_MERGED, BY_UNSHARED, BY_VOLATILE, BY_NAME, BY_DOMID };
+enum order { BY_SAVED, BY_MERGED, BY_UNSHARED, BY_UNSETTLED, BY_NAME, BY_DOMID };
 
 static const struct {
     char key;
@@ -34,7 +34,7 @@ static const struct {
     const char *name;
 } orders[] = {
     { 's', BY_SAVED, "saved" }, { 'm', BY_MERGED, "merged" }, { 'u', BY_UNSHARED, "unshared" },
-    { 'v', BY_VOLATILE, "volatile" }, { 'n', BY_NAME, "name" }, { 'i', BY_DOMID, "id" },
+    { 'c', BY_UNSETTLED, "unsettled" }, { 'n', BY_NAME, "name" }, { 'i', BY_DOMID, "id" },
 };
 
 static const struct figure columns[] = {
@@ -45,7 +45,7 @@ static const struct figure columns[] = {
     { "SHARING",  NULL, "sharing",  NULL, FORM_PAGES },
     { "MEMORY",   NULL, "pages",    NULL, FORM_PAGES },
     { "UNIQUE",   NULL, "unique",   NULL, FORM_PAGES },
-    { "VOLATILE", NULL, "volatile", NULL, FORM_PAGES },
+    { "UNSETTLED", NULL, "unsettled", NULL, FORM_PAGES },
     { "MERGED",   NULL, "merged",   NULL, FORM_RATE },
     { "UNSHARED", NULL, "unshared", NULL, FORM_RATE },
     { "STATE",    NULL, "state",    NULL, FORM_TEXT },
@@ -61,7 +61,7 @@ struct row {
 /* Of rates the difference counts, if there is one. */
 static uint64_t weigh(const struct figure_row *row, enum order order)
 {
-    static const char *const paths[] = { "saved", "merged", "unshared", "volatile" };
+    static const char *const paths[] = { "saved", "merged", "unshared", "unsettled" };
     uint64_t value, before;
 
     if ( order >= COUNT(paths) )
@@ -203,7 +203,7 @@ static char *describe(const struct sharing_request *request, const struct sharin
         putc('\n', out);
         rc = print_domains(out, look);
     }
-    fprintf(out, "\nBy %s; s saved, m merged, u unshared, v volatile, n name, i id; q quit\n", name);
+    fprintf(out, "\nBy %s; s saved, m merged, u unshared, c unsettled, n name, i id; q quit\n", name);
     if ( fclose(out) || rc )
     {
         free(text);

@@ -75,7 +75,7 @@ static int fill(void **state)
         .host = { .total = 1, .free = 2, .need = 3, .overcommit_percent = 4, .overcommit_limit = 5, .xen_shared = 6,
                   .xen_saved = 7, .merging = true },
         .scan = { .pass = 8, .scanning = true, .pass_started = 9, .pass_milliseconds = 10, .next_pass_milliseconds = 11,
-                  .pass_pages = 12, .pass_done = 13, .scanned = 14, .hashed = 15, .mapped = 16, .cpu_permille = 17,
+                  .pass_pages = 12, .pass_done = 13, .scanned = 14, .hashed = 15, .zero = 81, .filled = 82, .mapped = 16, .cpu_permille = 17,
                   .cpu_limit_percent = 18, .cpu_milliseconds = 19, .threads = 20, .index_bytes = 21,
                   .index_limit_bytes = 22 },
         .merge = { .candidates = 23, .compared = 24, .merged = 25, .already = 26, .different = 27, .busy = 28,
@@ -119,8 +119,8 @@ static struct json_object *at(struct json_object *root, const char *where)
 
 static void every_figure_has_its_name(void **state)
 {
-    static const char *const pages[] = { "pages", "sharing", "shared", "saved", "same_filled", "zero", "unique",
-                                         "volatile", "cooling", "unknown", "doubtful" };
+    static const char *const pages[] = { "pages", "sharing", "shared", "saved", "unique", "unsettled",
+                                         "volatile", "cooling", "doubtful" };
     static const struct { const char *where; uint64_t value; } numbers[] = {
         { "version", 1 }, { "started", 1700000000 },
         { "hypervisor.hypercalls", 51 }, { "hypervisor.operations", 52 }, { "hypervisor.system_calls", 53 },
@@ -128,7 +128,7 @@ static void every_figure_has_its_name(void **state)
         { "host.overcommit_limit", 5 }, { "host.xen_shared", 6 }, { "host.xen_saved", 7 },
         { "scan.pass", 8 }, { "scan.pass_started", 9 }, { "scan.pass_milliseconds", 10 },
         { "scan.next_pass_milliseconds", 11 }, { "scan.pass_pages", 12 }, { "scan.pass_done", 13 },
-        { "scan.scanned", 14 }, { "scan.hashed", 15 }, { "scan.mapped", 16 }, { "scan.cpu_permille", 17 },
+        { "scan.scanned", 14 }, { "scan.hashed", 15 }, { "scan.zero", 81 }, { "scan.filled", 82 }, { "scan.mapped", 16 }, { "scan.cpu_permille", 17 },
         { "scan.cpu_limit_percent", 18 }, { "scan.cpu_milliseconds", 19 }, { "scan.threads", 20 },
         { "scan.index_bytes", 21 }, { "scan.index_limit_bytes", 22 },
         { "merge.candidates", 23 }, { "merge.compared", 24 }, { "merge.merged", 25 }, { "merge.already", 26 },
@@ -195,7 +195,7 @@ static void what_is_not_known_is_left_out(void **state)
     assert_null(at(root, "invalidates.transport"));
     assert_null(at(root, "hypervisor"));
     assert_null(at(root, "domains.0.unique"));
-    assert_non_null(at(root, "domains.0.volatile"));
+    assert_non_null(at(root, "domains.0.unsettled"));
     assert_null(at(root, "domains.0.refusal"));
     assert_null(at(root, "domains.2.group"));
     assert_null(at(root, "domains.2.uuid"));
