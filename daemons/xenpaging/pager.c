@@ -132,7 +132,7 @@ static int start(struct pager *p)
     if ( rc && p->settings->host )
         return refuse(EX_USAGE, p->settings->host,
                       rc == -EOPNOTSUPP ? "only emulated/xenpaging has that host, which 'make' leaves in the build tree and "
-                                          "which is never installed" : "give --host=xen or --host=emulated:KEY=VALUE,...", rc);
+                                          "which is never installed" : "see --help for the hosts there are", rc);
     if ( rc )
         return refuse(EX_UNAVAILABLE, "no connection to Xen",
                       "run as root in dom0, with xenstored started and the modules xen-privcmd, xen-evtchn and xenfs loaded",

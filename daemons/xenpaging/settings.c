@@ -30,8 +30,8 @@ static const struct options_setting table[] = {
     {
         .name = "host", .argument = "HOST",
         .type = OPTIONS_TEXT, .where = OPTIONS_COMMAND_LINE,
-        .help = "xen, which is what it is without this, or emulated:KEY=VALUE,... for a host without Xen, for tests; see "
-                "EMULATED HOST.",
+        .help = "xen, which is what it is without this; xen:stock, upstream's ring even if there are channels; or "
+                "emulated:KEY=VALUE,... for a host without Xen, see EMULATED HOST.",
         OPTIONS_PLACE(struct settings, host),
     },
     {

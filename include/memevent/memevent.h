@@ -152,7 +152,7 @@ struct memevent_channel_info {
 
 /*
  * Opens the host: spec is NULL or "xen" for the Xen host that the program runs on
- * (it must be dom0).  On success *out is the caller's and is closed with memevent_close_host().
+ * (it must be dom0); "xen:stock" uses upstream's interfaces alone, even if there are channels.  On success *out is the caller's and is closed with memevent_close_host().
  * -EACCES, -ENOENT: not running in a dom0, or without the rights to be one's tool stack.
  * -EINVAL: an unknown spec.  -EOPNOTSUPP: "emulated:...", a host without Xen, which only programs have that are
  * made in emulated/ of the build tree and never installed.

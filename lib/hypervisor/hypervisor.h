@@ -327,5 +327,7 @@ struct hypervisor {
 
 /* The real Xen that this process is dom0 of. */
 int hypervisor_open_xen(struct hypervisor **out);
+/* The same by upstream's interfaces alone, even if it has channels: to test and measure the way of a stock one. */
+int hypervisor_open_stock(struct hypervisor **out);
 
 #endif /* HYPERVISOR_HYPERVISOR_H */

@@ -106,7 +106,7 @@ static const struct hypervisor_ops xen_ops = {
     .get_counts      = xen_get_counts,
 };
 
-int hypervisor_open_xen(struct hypervisor **out)
+static int open_host(struct hypervisor **out, bool uses_channels)
 {
     struct xen_host *host = calloc(1, sizeof(*host));
     int rc;
@@ -149,6 +149,7 @@ int hypervisor_open_xen(struct hypervisor **out)
         rc = xen_sharing_open(host);
     if ( !rc )
         rc = xen_channel_open(host);
+    host->has_channels &= uses_channels;
     if ( !rc )
         rc = xen_operations_open(host);
     if ( rc )
@@ -160,4 +161,14 @@ int hypervisor_open_xen(struct hypervisor **out)
  fail:
     xen_close(&host->hv);
     return rc;
+}
+
+int hypervisor_open_xen(struct hypervisor **out)
+{
+    return open_host(out, true);
+}
+
+int hypervisor_open_stock(struct hypervisor **out)
+{
+    return open_host(out, false);
 }

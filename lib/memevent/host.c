@@ -12,6 +12,8 @@ int memevent_open_host(const char *spec, struct hypervisor **out)
 {
     if ( !spec || !strcmp(spec, "xen") )
         return hypervisor_open_xen(out);
+    if ( !strcmp(spec, "xen:stock") )
+        return hypervisor_open_stock(out);
     /* Only programs of the build tree have it: lib/hypervisor/emulated/open.c. */
     if ( !strcmp(spec, "emulated") || !strncmp(spec, "emulated:", 9) )
         return -EOPNOTSUPP;

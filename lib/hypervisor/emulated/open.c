@@ -54,6 +54,8 @@ int memevent_open_host(const char *spec, struct hypervisor **out)
 
     if ( !spec || !strcmp(spec, "xen") )
         return hypervisor_open_xen(out);
+    if ( !strcmp(spec, "xen:stock") )
+        return hypervisor_open_stock(out);
     if ( !strncmp(spec, PREFIX, length) && (!spec[length] || spec[length] == ':') )
         return open_emulated(spec + length + (spec[length] == ':'), out);
 

@@ -481,13 +481,38 @@ static void case_pages_out(struct contract *c)
     EXPECT(c, get_info(c, &info), -ENOENT);
 }
 
+struct contract_case {
+    const char *name;
+    void (*run)(struct contract *c);
+};
+
+static int run(struct contract *c, const struct contract_case *cases, unsigned int number)
+{
+    unsigned int i, before;
+
+    c->pages = c->hv->ops->alloc_buffer(c->hv, c->count);
+    c->is_out = calloc(c->count, sizeof(*c->is_out));
+    if ( !c->pages || !c->is_out || c->count < PAGES )
+        fail(c, __LINE__, "no memory, or fewer than %u frames", PAGES);
+    else
+        for ( i = 0; i < number; i++ )
+        {
+            before = c->failures;
+            cases[i].run(c);
+            printf("%s %u - %s\n", c->failures == before ? "ok" : "not ok", i + 1, cases[i].name);
+            fflush(stdout);
+        }
+    if ( c->pages )
+        c->hv->ops->free_buffer(c->hv, c->pages, c->count);
+    free(c->is_out);
+
+    return c->failures;
+}
+
 int contract_run(struct hypervisor *hv, uint16_t domid, uint64_t first, unsigned int count,
                  const struct contract_means *means)
 {
-    static const struct {
-        const char *name;
-        void (*run)(struct contract *c);
-    } cases[] = {
+    static const struct contract_case cases[] = {
         { "refusals", case_refusals },
         { "attaching", case_attach },
         { "the states of a page", case_states },
@@ -503,23 +528,16 @@ int contract_run(struct hypervisor *hv, uint16_t domid, uint64_t first, unsigned
         { "access rights", contract_access },
     };
     struct contract c = { .hv = hv, .domid = domid, .first = first, .count = count, .means = means };
-    unsigned int i, before;
 
-    c.pages = hv->ops->alloc_buffer(hv, count);
-    c.is_out = calloc(count, sizeof(*c.is_out));
-    if ( !c.pages || !c.is_out || count < PAGES )
-        fail(&c, __LINE__, "no memory, or fewer than %u frames", PAGES);
-    else
-        for ( i = 0; i < sizeof(cases) / sizeof(cases[0]); i++ )
-        {
-            before = c.failures;
-            cases[i].run(&c);
-            printf("%s %u - %s\n", c.failures == before ? "ok" : "not ok", i + 1, cases[i].name);
-            fflush(stdout);
-        }
-    if ( c.pages )
-        hv->ops->free_buffer(hv, c.pages, count);
-    free(c.is_out);
+    return run(&c, cases, sizeof(cases) / sizeof(cases[0]));
+}
 
-    return c.failures;
+int contract_run_stock(struct hypervisor *hv, uint16_t domid, uint64_t first, unsigned int count)
+{
+    static const struct contract_case cases[] = {
+        { "what becomes of shared pages", contract_sharing },
+    };
+    struct contract c = { .hv = hv, .domid = domid, .first = first, .count = count };
+
+    return run(&c, cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -23,4 +23,7 @@ struct contract_means {
 int contract_run(struct hypervisor *hv, uint16_t domid, uint64_t first, unsigned int count,
                  const struct contract_means *means);
 
+/* Of it, what a host without channels has too, by whatever way: sharing. */
+int contract_run_stock(struct hypervisor *hv, uint16_t domid, uint64_t first, unsigned int count);
+
 #endif /* TESTS_LIB_HYPERVISOR_CONTRACT_H */

@@ -269,13 +269,36 @@ static void test_host(void **unused)
     assert_int_equal(ops[0].status, -ENOSYS);
 }
 
+/* A hypervisor with channels, asked as if it had none. */
+static void test_as_stock(void **unused)
+{
+    struct hypervisor_info info;
+    struct hypervisor *other;
+
+    (void)unused;
+    fake.has_channels = true;
+    assert_int_equal(hypervisor_open_stock(&other), 0);
+    assert_int_equal(other->ops->probe(other, &info), 0);
+    assert_false(info.has_channels);
+    prepare(2);
+    assert_int_equal(other->ops->submit(other, ops, 2), 0);
+    expect(0, 0, MEMEVENT_MERGED);
+    assert_int_equal(fake.batches, 0);
+    assert_int_equal(fake_sharing.shares, 2);
+    other->ops->close(other);
+    assert_int_equal(hypervisor_open_xen(&other), 0);
+    assert_int_equal(other->ops->probe(other, &info), 0);
+    assert_true(info.has_channels);
+    other->ops->close(other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_merge), TEST(test_outcomes), TEST(test_one_master), TEST(test_nominate_and_unshare),
-        TEST(test_failures), TEST(test_mappings), TEST(test_host),
+        TEST(test_failures), TEST(test_mappings), TEST(test_host), TEST(test_as_stock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

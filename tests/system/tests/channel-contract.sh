@@ -17,6 +17,7 @@ guest_tell a "${touches:-rand:100s working=12}, verify, report"
 sleep 1
 /usr/lib/xenhost/programs/contract-host "$(guest_id a)" $first $frames \
     "/usr/lib/xenhost/programs/eat-memory $(guest_id hog)" "xl destroy hog" || fail "contract-host: status $?"
+/usr/lib/xenhost/programs/contract-host "$(guest_id a)" $first $frames stock || fail "contract-host stock: status $?"
 guest_wait a "guest: report kind=total" 400
 ! guest_says a " bad=[1-9]" || fail "the guest's memory is not what it was"
 echo "PASS: the contract"
