@@ -37,6 +37,9 @@ _Static_assert(STEP_PAGES <= STORE_STAGE_PAGES, "a step's pages have their place
 /* Of these, kept for those who wait: nothing is fetched ahead with the last ones. */
 #define LOADS_FOR_FAULTS  32U
 
+/* Of these, at most so many lie ready for markers: a few readers of a few domains at a time. */
+#define LOADS_HELD_MAX    16U
+
 /*
  * A domain has a few frames far above its memory (rings, shared information); the search for frames ends
  * when all but so many were found, instead of asking about a million empty ones for them.
@@ -65,6 +68,8 @@ struct load {
     bool demanded;                /* somebody waits for it; otherwise it is fetched ahead or brought back */
     bool prefetched;
     bool dropped;                 /* the guest gave the page up meanwhile: the bytes must not be given to it */
+    bool held;                    /* a marker's: it is given when it is touched, */
+    bool here;                    /* and its bytes have been read */
 };
 
 enum paged_phase {
@@ -163,6 +168,7 @@ struct pager {
     void *load_buffer;
     struct load *free_loads;
     unsigned int free_load_count;
+    unsigned int held_count;      /* loads that are held */
 
     uint32_t memory_short_at;     /* when the host last had no page for us, and */
     bool memory_short;
@@ -221,6 +227,13 @@ void paged_fail(struct paged *d, uint64_t gfn, int error);
 /* pagein.c */
 int  pagein_open(struct pager *p);
 void pagein_close(struct pager *p);
+/*
+ * Starts bringing a page in.  False: it could not even be started, for want of a buffer or a place in the store's
+ * queue; try again later.
+ */
+bool pagein_start_load(struct paged *d, uint64_t gfn, bool demanded, bool prefetched);
+/* The load has ended, whatever came of it. */
+void pagein_free_load(struct pager *p, struct load *load);
 /* Takes and serves what is in the channel.  Returns how many events there were. */
 unsigned int pagein_serve(struct paged *d);
 /* A read of the store has ended: store_done_fn. */
@@ -244,7 +257,7 @@ void pagein_abandon(struct paged *d);
 bool pageout_step(struct paged *d);
 /* Nominates a few random pages for the working-set estimate; once a second. */
 void pageout_sample(struct paged *d);
-/* Nominates one page as a marker of a sequential reader. */
+/* Nominates one page as a marker of a sequential reader, where its touch is reported. */
 void pageout_mark(struct paged *d, uint64_t gfn);
 
 /* status.c: writes the status file for people and programs. */

@@ -9,6 +9,7 @@
 
 #include <daemon/log.h>
 
+#include "ahead.h"
 #include "paged.h"
 #include "resume.h"
 
@@ -33,10 +34,12 @@ void pagein_close(struct pager *p)
     p->load_buffer = NULL;
 }
 
-static void free_load(struct pager *p, struct load *load)
+void pagein_free_load(struct pager *p, struct load *load)
 {
+    if ( load->held )
+        p->held_count--;
     load->paged = NULL;
-    load->dropped = false;
+    load->dropped = load->held = load->here = false;
     load->next = p->free_loads;
     p->free_loads = load;
     p->free_load_count++;
@@ -81,14 +84,18 @@ static void unreadable(struct paged *d, uint64_t gfn, bool demanded, int error)
                     "will be paused: look after the disk and the host's memory", gfn, strerror(-error));
 }
 
-/* False: it could not even be started, for want of a buffer or a place in the store's queue; try again later. */
-static bool start_load(struct paged *d, uint64_t gfn, bool demanded, bool prefetched)
+bool pagein_start_load(struct paged *d, uint64_t gfn, bool demanded, bool prefetched)
 {
     struct pager *p = d->pager;
     struct load *load = p->free_loads;
     struct page *page = pages_find(d->pages, gfn);
     int rc;
 
+    if ( page && (page->flags & PAGE_HELD) )
+    {
+        ahead_release(d, gfn, demanded);
+        return true;
+    }
     if ( !load || !page || (!demanded && p->free_load_count <= LOADS_FOR_FAULTS) )
         return false;
     rc = store_get(d->store, gfn, load->page, load);
@@ -120,6 +127,11 @@ void pagein_read_done(void *arg, void *cookie, int result)
     struct load *load = cookie;
     struct paged *d = load->paged;
 
+    if ( d && !result && !load->dropped && load->held )
+    {
+        load->here = true;
+        return;
+    }
     if ( d && !result && !load->dropped )
     {
         load->next = d->ready;
@@ -131,11 +143,11 @@ void pagein_read_done(void *arg, void *cookie, int result)
         struct page *page = pages_find(d->pages, load->gfn);
 
         if ( page )
-            page->flags &= ~PAGE_LOADING;
+            page->flags &= ~(PAGE_LOADING | PAGE_HELD | PAGE_MARKER);
         if ( store_has(d->store, load->gfn) )
             unreadable(d, load->gfn, load->demanded, result);
     }
-    free_load(p, load);
+    pagein_free_load(p, load);
 }
 
 /* The guest has the page again: what the pager knows of it follows. */
@@ -204,7 +216,7 @@ static void settle(struct paged *d, uint64_t gfn, struct load *load, int status)
         break;
     }
     if ( load )
-        free_load(d->pager, load);
+        pagein_free_load(d->pager, load);
 }
 
 static void release_touched(struct paged *d)
@@ -238,7 +250,7 @@ static void load_ready(struct paged *d)
         d->ready = load->next;
         if ( load->dropped )
         {
-            free_load(d->pager, load);
+            pagein_free_load(d->pager, load);
             continue;
         }
         loads[count] = load;
@@ -260,40 +272,6 @@ void pagein_finish(struct paged *d)
     memevent_flush(d->channel);
 }
 
-static void want_window(struct paged *d, struct stream_window window)
-{
-    if ( window.count && d->window_count < STREAM_COUNT && d->phase == PAGED_RUNNING )
-        d->windows[d->window_count++] = window;
-}
-
-/* What is likely to be asked for next, now that nobody waits. */
-static void fetch_windows(struct paged *d)
-{
-    uint64_t markers[STREAM_COUNT];
-    unsigned int marker_count = 0;
-
-    for ( unsigned int w = 0; w < d->window_count; w++ )
-    {
-        const struct stream_window *window = &d->windows[w];
-
-        for ( unsigned int i = 0; i < window->count; i++ )
-        {
-            uint64_t gfn = window->first + window->step * (int64_t)i;
-            const struct page *page = pages_find(d->pages, gfn);
-
-            if ( page && page->state == PAGE_OUT && !(page->flags & (PAGE_LOADING | PAGE_UNREADABLE)) )
-                start_load(d, gfn, false, true);
-        }
-        if ( window->has_marker )
-            markers[marker_count++] = window->marker;
-    }
-    d->window_count = 0;
-    if ( d->ready )
-        pagein_finish(d);
-    for ( unsigned int i = 0; i < marker_count; i++ )
-        pageout_mark(d, markers[i]);
-}
-
 /*
  * A page that is on its way in was given up: its bytes must not arrive any more, because the guest may have populated
  * the frame anew by then, and that may have been paged out since.
@@ -302,6 +280,7 @@ void pagein_forget(struct paged *d, uint64_t gfn)
 {
     if ( store_forget(d->store, gfn) == 0 )
         d->statistics.dropped++;
+    ahead_forget(d, gfn);
     for ( unsigned int i = 0; i < LOADS_MAX; i++ )
         if ( d->pager->loads[i].paged == d && d->pager->loads[i].gfn == gfn )
             d->pager->loads[i].dropped = true;
@@ -366,7 +345,8 @@ bool pagein_rescan(struct paged *d)
 static void take(struct paged *d, const struct memevent_event *event)
 {
     const struct page *page = pages_find(d->pages, event->gfn);
-    bool is_marker = page && (page->flags & PAGE_MARKER);
+    bool is_marker = page && (page->flags & PAGE_MARKER), is_ready;
+    struct stream_window window = { 0 };
 
     switch ( event->kind )
     {
@@ -389,14 +369,22 @@ static void take(struct paged *d, const struct memevent_event *event)
     {
         d->touched[d->touched_count++] = event->gfn;
         if ( is_marker )
-            want_window(d, streams_marker(&d->streams, event->gfn));
+            ahead_want(d, streams_marker(&d->streams, event->gfn));
         return;
     }
-    d->statistics.faults++;
-    d->last_fault = d->pager->now;
+    is_ready = page && (page->flags & PAGE_HELD);
     if ( page && !(page->flags & PAGE_LOADING) )
-        start_load(d, event->gfn, true, false);
-    want_window(d, streams_fault(&d->streams, event->gfn));
+        pagein_start_load(d, event->gfn, true, false);
+    if ( is_marker )
+        window = streams_marker(&d->streams, event->gfn);
+    if ( !is_ready )
+    {
+        d->statistics.faults++;
+        d->last_fault = d->pager->now;
+    }
+    if ( !window.count )
+        window = streams_fault(&d->streams, event->gfn);
+    ahead_want(d, window);
 }
 
 unsigned int pagein_serve(struct paged *d)
@@ -429,7 +417,7 @@ unsigned int pagein_serve(struct paged *d)
     time = latency_clock() - from;
     for ( unsigned int i = 0; i < taken; i++ )
         latency_add(&d->service, time);
-    fetch_windows(d);
+    ahead_fetch(d);
     return taken;
 }
 
@@ -448,7 +436,7 @@ void pagein_retry(struct paged *d)
         const struct page *page = pages_find(d->pages, d->failed_gfn);
 
         if ( page && !(page->flags & PAGE_LOADING) )
-            start_load(d, d->failed_gfn, true, false);
+            pagein_start_load(d, d->failed_gfn, true, false);
     }
     for ( unsigned int i = 0; i < d->waiting_count; i++ )
     {
@@ -457,7 +445,7 @@ void pagein_retry(struct paged *d)
         if ( !page || page->state != PAGE_OUT )
             d->touched[d->touched_count++] = d->waiting[i].gfn;
         else if ( !(page->flags & PAGE_LOADING) )
-            start_load(d, d->waiting[i].gfn, true, false);
+            pagein_start_load(d, d->waiting[i].gfn, true, false);
     }
     if ( d->ready || d->touched_count )
         pagein_finish(d);
@@ -486,7 +474,7 @@ unsigned int pagein_bring(struct paged *d, unsigned int max)
         page = pages_find(d->pages, gfn);
         if ( page && !(page->flags & (PAGE_LOADING | PAGE_UNREADABLE)) )
         {
-            if ( !start_load(d, gfn, false, false) && d->pager->free_load_count <= LOADS_FOR_FAULTS )
+            if ( !pagein_start_load(d, gfn, false, false) && d->pager->free_load_count <= LOADS_FOR_FAULTS )
                 break;
             started++;
         }
@@ -522,6 +510,7 @@ void pagein_abandon(struct paged *d)
 {
     struct load **lists[] = { &d->ready, &d->stuck };
 
+    ahead_abandon(d);
     for ( unsigned int i = 0; i < 2; i++ )
     {
         while ( *lists[i] )
@@ -530,7 +519,7 @@ void pagein_abandon(struct paged *d)
 
             *lists[i] = load->next;
             load->paged = NULL;
-            free_load(d->pager, load);
+            pagein_free_load(d->pager, load);
         }
     }
     for ( unsigned int i = 0; i < LOADS_MAX; i++ )

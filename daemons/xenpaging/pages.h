@@ -29,10 +29,11 @@ enum page_state {
 #define PAGE_HEAT_MAX     7U
 
 #define PAGE_LOADING      (1U << 0)   /* OUT, and on its way in */
-#define PAGE_MARKER       (1U << 1)   /* NOMINATED to learn how far a sequential reader is */
+#define PAGE_MARKER       (1U << 1)   /* NOMINATED, or left OUT, to learn how far a sequential reader is */
 #define PAGE_SAMPLED      (1U << 2)   /* NOMINATED to estimate the working set; it may be OUT by now */
 #define PAGE_QUEUED       (1U << 3)   /* NOMINATED, and in choose.c's queue */
 #define PAGE_UNREADABLE   (1U << 4)   /* OUT, and could not be read back when last tried */
+#define PAGE_HELD         (1U << 5)   /* OUT, and a marker whose bytes are kept ready for its touch */
 
 struct page {
     uint8_t  state;               /* enum page_state; changed with pages_set() only */

@@ -78,6 +78,21 @@ struct stream_window streams_fault(struct streams *s, uint64_t gfn)
     return (struct stream_window){ 0 };
 }
 
+void streams_move_marker(struct streams *s, uint64_t from, uint64_t to)
+{
+    for ( unsigned int i = 0; i < STREAM_COUNT; i++ )
+        if ( s->stream[i].has_marker && s->stream[i].marker == from )
+            s->stream[i].marker = to;
+}
+
+bool streams_knows_marker(const struct streams *s, uint64_t gfn)
+{
+    for ( unsigned int i = 0; i < STREAM_COUNT; i++ )
+        if ( s->stream[i].has_marker && s->stream[i].marker == gfn )
+            return true;
+    return false;
+}
+
 struct stream_window streams_marker(struct streams *s, uint64_t gfn)
 {
     s->clock++;

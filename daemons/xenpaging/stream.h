@@ -3,7 +3,7 @@
  * Sequential readers: from the frames that are faulted on, which ones will be wanted next.
  *
  * A few streams a domain, each with a direction and a window that doubles while it is right.  In the middle
- * of a window one page, the marker, is nominated after it was loaded: when the reader touches it the next
+ * of a window one page is the marker, whose touch is heard of: when the reader touches it the next
  * window is fetched before he gets there, and the touch tells that the window was wanted.
  * Knows frame numbers only.
  */
@@ -56,6 +56,12 @@ void streams_init(struct streams *s, unsigned int window_max);
 
 /* gfn was loaded on demand: what to fetch beside it. */
 struct stream_window streams_fault(struct streams *s, uint64_t gfn);
+
+/* The marker is another page of the window: the one that was chosen cannot tell. */
+void streams_move_marker(struct streams *s, uint64_t from, uint64_t to);
+
+/* Whether the touch of this frame is waited for. */
+bool streams_knows_marker(const struct streams *s, uint64_t gfn);
 
 /* A marker was touched: what to fetch next.  count 0 if nobody knows the marker any more. */
 struct stream_window streams_marker(struct streams *s, uint64_t gfn);

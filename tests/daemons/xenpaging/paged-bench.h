@@ -173,7 +173,7 @@ BENCH bool bench_round(unsigned int ms)
         bench_housekeeping();
     }
     /* Nothing but the disk to wait for? */
-    if ( !more && b.pager.free_load_count < LOADS_MAX && !b.d->ready && !b.d->stuck )
+    if ( !more && b.pager.free_load_count + b.pager.held_count < LOADS_MAX && !b.d->ready && !b.d->stuck )
     {
         struct pollfd fd = { .fd = store_fd(b.pager.store), .events = POLLIN };
 

@@ -128,6 +128,28 @@ static void test_highest(void **unused)
     streams_fault(&s, 1);
 }
 
+/* A marker that is another page of its window is waited for, and the one that it was chosen for is not. */
+static void test_moved_marker(void **unused)
+{
+    struct stream_window window;
+    struct streams s;
+
+    (void)unused;
+    streams_init(&s, WINDOW_MAX);
+    streams_fault(&s, 100);
+    streams_fault(&s, 101);
+    window = streams_fault(&s, 102);
+    assert_true(window.has_marker && streams_knows_marker(&s, window.marker));
+    streams_move_marker(&s, window.marker, window.marker + 1);
+    assert_false(streams_knows_marker(&s, window.marker));
+    expect_nothing(streams_marker(&s, window.marker));
+    assert_true(streams_knows_marker(&s, window.marker + 1));
+    expect_window(streams_marker(&s, window.marker + 1), 103 + STREAM_WINDOW_MIN, 1, STREAM_WINDOW_MIN * 2);
+    /* Nobody's is not moved. */
+    streams_move_marker(&s, 5, 6);
+    assert_false(streams_knows_marker(&s, 6));
+}
+
 static void test_limits(void **unused)
 {
     struct streams s;
@@ -203,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_downwards),
         cmocka_unit_test(test_reaching_zero),
         cmocka_unit_test(test_highest),
+        cmocka_unit_test(test_moved_marker),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_several),
         cmocka_unit_test(test_random_faults),
