@@ -46,6 +46,7 @@ bool decide_offer(struct decide *d, uint32_t source, uint32_t client)
         return false;
     }
     d->queue[(d->queue_first + d->queue_count++) % DECIDE_PAIRS_MAX] = (struct queued){ source, client };
+    masters_promise(d, source, client);
     decide_set_state(d, client, state_make(PAGE_PENDING, state_heat(state), 0) |
                      (state_kind(state) == PAGE_SEEN ? 0 : STATE_FLAG));
 
@@ -56,6 +57,9 @@ unsigned int decide_take(struct decide *d, struct decide_pair *pairs, unsigned i
 {
     unsigned int taken = 0;
 
+    if ( d->has_records )
+        table_clear(&d->recent);
+    d->has_records = false;
     for ( ; taken < max && d->queue_count; d->queue_count-- )
     {
         const struct queued *queued = &d->queue[d->queue_first];
@@ -66,6 +70,7 @@ unsigned int decide_take(struct decide *d, struct decide_pair *pairs, unsigned i
         if ( !d->has_merging || (kind != PAGE_UNIQUE && kind != PAGE_MASTER) ||
              *pages_digest(d->pages, queued->source) != *pages_digest(d->pages, queued->client) )
         {
+            masters_told(d, queued->source, queued->client, false);
             put_back(d, queued->client);
             continue;
         }
@@ -113,8 +118,12 @@ static void succeed(struct decide *d, uint32_t source, uint32_t client, bool is_
     unsigned int heat = state_heat(*pages_state(d->pages, client));
 
     decide_set_state(d, client, state_make(PAGE_SHARED, heat, is_new ? 0 : DECIDE_SOON));
-    if ( source != PAGES_NONE )
-        masters_count(d, source, client, is_new);
+    if ( source == PAGES_NONE )
+        return;
+    masters_count(d, source, is_new);
+    if ( d->recent.used == RECENT_MAX )
+        table_clear(&d->recent);
+    table_set(&d->recent, source, 1);
 }
 
 /* The bytes are not the same: which of the two is not what it was is for the next pass to find out. */
@@ -151,6 +160,8 @@ void decide_merged(struct decide *d, const struct decide_pair *pair, int status,
 
     if ( count )
         (*count)++;
+    if ( source != PAGES_NONE )
+        masters_told(d, source, client, !status && outcome);
     if ( client == PAGES_NONE || state_kind(*pages_state(d->pages, client)) != PAGE_PENDING )
         return;
 
@@ -191,6 +202,8 @@ void decide_depart(struct decide *d, uint32_t page, bool written)
         else
             heat -= heat > 0;
     }
+    if ( !was_master )
+        masters_left(d, page);
     decide_forget(d, page);
     decide_set_state(d, page, state_make(PAGE_UNKNOWN, heat, passes));
 }
@@ -198,7 +211,9 @@ void decide_depart(struct decide *d, uint32_t page, bool written)
 void decide_invalidated(struct decide *d, const struct memevent_record *record)
 {
     uint32_t page;
+    uint16_t state;
 
+    d->has_records = true;
     /* That a handle is no more says no frame that is not named by itself; a page that was merged on is still shared. */
     if ( record->kind != MEMEVENT_RECORD_GFN || d->invalidates != DECIDE_INVALIDATES_ON ||
          record->reason == MEMEVENT_REPLACED || record->reason == MEMEVENT_UNDONE )
@@ -207,17 +222,25 @@ void decide_invalidated(struct decide *d, const struct memevent_record *record)
     if ( page == PAGES_NONE )
         return;
 
-    switch ( state_kind(*pages_state(d->pages, page)) )
+    state = *pages_state(d->pages, page);
+    switch ( state_kind(state) )
     {
+    case PAGE_MASTER:
+        /* It may have been written to and then merged into again, all before this was read: its bytes know. */
+        if ( record->reason == MEMEVENT_UNSHARED && table_get(&d->recent, page) )
+        {
+            decide_set_state(d, page, state | STATE_FLAG);
+            break;
+        }
+        /* Fallthrough */
     case PAGE_SHARED:
     case PAGE_DOUBTFUL:
-    case PAGE_MASTER:
         d->total.invalidated++;
         decide_depart(d, page, record->reason == MEMEVENT_UNSHARED);
         break;
 
     default:
-        /* A nomination that came to nothing, or older than what is known. */
+        /* It left long ago, as far as is known. */
         break;
     }
 }

@@ -8,8 +8,10 @@
  *  +--+----------+---------+-----+
  *  |  |  passes  |  heat   |kind |   SHARED, DOUBTFUL: passes since the merge; all others: passes to be left alone
  *  +--+----------+---------+-----+   bit 15, of PENDING: was DOUBTFUL
- *  |  | domains  | sharers |  5  |   MASTER: domains whose pages may not join, by slot; sharers, SHARERS_IN_TABLE:
- *  +--+----------+---------+-----+   more than there is room for; bit 15: to be hashed again
+ *  |  | domains  |  heat   |  2  |   UNIQUE, MASTER: domains of which no page may join, by slot
+ *  +--+----------+---------+-----+
+ *  |  | domains  | sharers |  5  |   MASTER: how many sharers, SHARERS_IN_TABLE: more than there is room for; bit 15:
+ *  +--+----------+---------+-----+   to be hashed again
  */
 #ifndef XENSHARING_DECIDE_PRIVATE_H
 #define XENSHARING_DECIDE_PRIVATE_H
@@ -41,6 +43,8 @@ _Static_assert(1U << (HEAT_VOLATILE - 1) == DECIDE_VOLATILE_MAX, "the most heat 
 #define FILLS_MAX         1024U
 #define ORPHANS_MAX       (1U << 20)
 #define CLOSED_MAX        (1U << 16)
+/* Sources of a few batches; then it begins anew. */
+#define RECENT_MAX        (1U << 11)
 /* Entries of one key that are looked at for a master: only domains that may not share within have more than one or two. */
 #define MASTERS_LOOKED_AT 8U
 
@@ -56,8 +60,11 @@ struct decide {
     struct index index;
     struct table fills;           /* key of a filled page -> its master, plus 1 */
     struct table sharers;         /* master -> how many, of SHARERS_IN_TABLE */
+    struct table promised;        /* master -> pairs with it that are in the queue or out */
+    struct table recent;          /* source -> 1: merged into since records were read */
+    bool has_records;             /* were read since pairs were taken */
     struct table orphans;         /* key -> what its master was: ORPHAN() */
-    struct table closed;          /* key -> 1: some class of it is full */
+    struct table closed;          /* key -> CLOSED_*: there was a class of it that has no master now */
     uint64_t frames;              /* of all members */
     struct queued *queue;         /* DECIDE_PAIRS_MAX, a ring */
     uint32_t queue_first, queue_count;
@@ -74,6 +81,9 @@ struct decide {
 #define ORPHAN_PASSES(orphan)  ((uint8_t)(orphan))
 /* To the end of this pass and of the next one: each of its pages is visited once. */
 #define ORPHAN_LIVES  2U
+
+#define CLOSED_FULL   1U          /* it has all sharers that it can have */
+#define CLOSED_HIDDEN 2U          /* another class of the content was there first */
 
 static inline enum page_kind state_kind(uint16_t state)
 {
@@ -120,12 +130,22 @@ uint32_t masters_find(const struct decide *d, uint32_t page);
 bool masters_enter(struct decide *d, uint32_t page);
 /* It is UNIQUE or MASTER, and others may not become it any more. */
 void masters_remove(struct decide *d, uint32_t page);
-/* client became source's page, or, uncounted, was it already and was counted then. */
-void masters_count(struct decide *d, uint32_t source, uint32_t client, bool counted);
+/* A pair is on its way, and has been told of: each is kept a place. */
+void masters_promise(struct decide *d, uint32_t source, uint32_t client);
+void masters_told(struct decide *d, uint32_t source, uint32_t client, bool joined);
+/* Some page became this one's, or, uncounted, was it already and was counted then. */
+void masters_count(struct decide *d, uint32_t source, bool counted);
 /* A SHARED page takes the place of a master that left, if one did; true if it is no more SHARED. */
 bool masters_promote(struct decide *d, uint32_t page);
 /* Some class of this page's content is full: which one the page is in cannot be asked. */
 bool masters_has_closed(const struct decide *d, uint32_t page);
+/*
+ * A sharer left.  If its domain does not share within, another page of it may come in its place, where it is known which
+ * master that was: there never was but one class of its content.
+ */
+void masters_left(struct decide *d, uint32_t page);
+/* A domain that does not share within has no pages any more. */
+void masters_forget_domain(struct decide *d, const struct member *gone);
 void masters_pass_ended(struct decide *d);
 
 #endif

@@ -26,6 +26,8 @@ int decide_open(struct decide **out, enum decide_invalidates invalidates)
     d->has_merging = true;
     table_open(&d->fills, FILLS_MAX);
     table_open(&d->sharers, UINT32_MAX / 4);
+    table_open(&d->promised, UINT32_MAX / 4);
+    table_open(&d->recent, RECENT_MAX);
     table_open(&d->orphans, ORPHANS_MAX);
     table_open(&d->closed, CLOSED_MAX);
     rc = -ENOMEM;
@@ -55,6 +57,8 @@ void decide_close(struct decide *d)
     free(d->queue);
     table_close(&d->closed);
     table_close(&d->orphans);
+    table_close(&d->recent);
+    table_close(&d->promised);
     table_close(&d->sharers);
     table_close(&d->fills);
     free(d);
@@ -190,8 +194,11 @@ static void purge_queue(struct decide *d, const struct member *m)
         uint16_t state = *pages_state(d->pages, queued.client);
 
         if ( pages_owner(d->pages, queued.source) == m || pages_owner(d->pages, queued.client) == m )
+        {
+            masters_told(d, queued.source, queued.client, false);
             decide_set_state(d, queued.client, state_make(state & STATE_FLAG ? PAGE_DOUBTFUL : PAGE_SEEN,
                                                           state_heat(state), 0));
+        }
         else
             d->queue[(d->queue_first + kept++) % DECIDE_PAIRS_MAX] = queued;
     }
@@ -230,6 +237,8 @@ uint64_t decide_leave(struct decide *d, uint16_t domid, uint64_t budget)
         return m->left ? m->left : 1;
 
     frames = m->frames;
+    if ( !m->within )
+        masters_forget_domain(d, m);
     pages_leave(d->pages, domid);
     /* Less is always to be had. */
     set_frames(d, d->frames - frames);
@@ -301,10 +310,11 @@ void decide_get_statistics(const struct decide *d, struct decide_statistics *out
     out->filled += d->pass.filled;
     for ( const struct member *m = d->pages->members; m; m = m->next )
         count_kinds(m, out->kinds);
+    out->no_place = d->index.full;
     out->index_entries = d->index.used + d->fills.used;
     out->octets = sizeof(*d) + DECIDE_PAIRS_MAX * sizeof(*d->queue) + pages_allocated(d->pages) +
                   index_allocated(&d->index) + table_allocated(&d->fills) + table_allocated(&d->sharers) +
-                  table_allocated(&d->orphans) + table_allocated(&d->closed);
+                  table_allocated(&d->promised) + table_allocated(&d->recent) + table_allocated(&d->orphans) + table_allocated(&d->closed);
 }
 
 int decide_get_domain(const struct decide *d, uint16_t domid, struct decide_domain *out)

@@ -7,8 +7,9 @@
  * A pass goes over all frames of all members:
  *
  *     decide_visit() -> frames to hash -> decide_absent() or decide_scanned() for each
- *     decide_take() -> pairs to merge  -> decide_merged() for each
  *     records of the INVALIDATE channel -> decide_invalidated(), decide_lost()
+ *     decide_take() -> pairs to merge  -> decide_merged() for each
+ *     records once more
  *     decide_pass_ended()
  *
  * Order: the results of pairs that were taken are told before any record that is read from the channel after
@@ -79,6 +80,7 @@ struct decide_statistics {
     uint64_t promoted;            /* shared pages that took the place of a master that left */
     uint64_t masters_full;        /* masters that have SHARERS_MAX */
     uint64_t losses;              /* decide_lost() */
+    uint64_t no_place;            /* pages that the index had no place for: many of one content, in domains not within */
     /* Now. */
     uint64_t kinds[8];            /* by enum page_kind */
     uint64_t index_entries;
@@ -118,6 +120,7 @@ int  decide_grow(struct decide *d, uint16_t domid, uint64_t frames);
 /*
  * Forgets up to budget frames of a domain that dies or leaves, from the first call on of none of whose pages anything
  * comes out; returns how many frames are left to do: call again until 0, then it is no member.  0: is no member.
+ * Not while pairs were taken that were not told of.
  */
 uint64_t decide_leave(struct decide *d, uint16_t domid, uint64_t budget);
 bool decide_is_member(const struct decide *d, uint16_t domid);

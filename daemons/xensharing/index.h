@@ -18,8 +18,11 @@
 #define INDEX_SLOTS      12U      /* entries of a bucket: what fits in 64 octets */
 /* Entries for each 10 places when the table is as large as it may get: 5.93 octets an entry. */
 #define INDEX_LOAD_TENTHS 9U
-/* Buckets that are looked at from a key's first on.  Only many entries of one key need more, and they get no place. */
-#define INDEX_PROBES_MAX 32U
+/*
+ * Buckets that are looked at from a key's first on.  When the table is as full as it may get, runs of some dozens of full
+ * buckets are seen; only many entries of one key need more, and they get no place.
+ */
+#define INDEX_PROBES_MAX 256U
 /* Buckets that are brought into a new order with each index_step(). */
 #define INDEX_STEP       64U
 /* Buckets that there are at least: a page of them. */

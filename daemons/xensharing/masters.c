@@ -27,9 +27,7 @@ static uint32_t sharers_of(const struct decide *d, uint32_t page)
 /* Domains of which no page may join, because one of theirs is in already and they do not share within. */
 static uint8_t domains_of(const struct decide *d, uint32_t page)
 {
-    uint16_t state = *pages_state(d->pages, page);
-
-    return state_kind(state) == PAGE_MASTER ? state_passes(state) : 0;
+    return state_passes(*pages_state(d->pages, page));
 }
 
 /* One bit for a domain; two that have the same keep each other out, and nothing worse. */
@@ -50,7 +48,7 @@ static bool suits(const struct decide *d, uint32_t master, uint32_t page)
     if ( !one->within && (one == other || (domains_of(d, master) & domain_bit(one))) )
         return false;
 
-    return sharers_of(d, master) < SHARERS_MAX;
+    return sharers_of(d, master) + table_get(&d->promised, master) < SHARERS_MAX;
 }
 
 uint32_t masters_find(const struct decide *d, uint32_t page)
@@ -113,10 +111,18 @@ static void erase(struct decide *d, uint32_t page)
 
 void masters_remove(struct decide *d, uint32_t page)
 {
+    uint64_t key = page_key(d->pages, page), orphan = table_get(&d->orphans, key);
     uint32_t sharers = sharers_of(d, page);
 
     if ( sharers )
-        table_set(&d->orphans, page_key(d->pages, page), ORPHAN(sharers, domains_of(d, page), ORPHAN_LIVES));
+    {
+        /* Another class of this content is waiting: who comes may be of either. */
+        uint8_t domains = domains_of(d, page) | ORPHAN_DOMAINS(orphan);
+
+        if ( sharers < ORPHAN_SHARERS(orphan) )
+            sharers = ORPHAN_SHARERS(orphan);
+        table_set(&d->orphans, key, ORPHAN(sharers, domains, ORPHAN_LIVES));
+    }
     erase(d, page);
 }
 
@@ -137,18 +143,60 @@ static void describe(struct decide *d, uint32_t page, uint32_t sharers, uint8_t 
         return;
     erase(d, page);
     decide_set_state(d, page, state_make(PAGE_SHARED, 0, DECIDE_SOON));
-    table_set(&d->closed, page_key(d->pages, page), 1);
+    table_set(&d->closed, page_key(d->pages, page), CLOSED_FULL);
     d->total.masters_full++;
 }
 
-void masters_count(struct decide *d, uint32_t source, uint32_t client, bool counted)
+void masters_promise(struct decide *d, uint32_t source, uint32_t client)
 {
-    enum page_kind kind = state_kind(*pages_state(d->pages, source));
     const struct member *m = owner(d, client);
 
+    /* No memory: one sharer too many is no harm. */
+    table_set(&d->promised, source, table_get(&d->promised, source) + 1);
+    if ( !m->within )
+        decide_set_state(d, source, *pages_state(d->pages, source) | domain_bit(m) << PASSES_SHIFT);
+}
+
+void masters_told(struct decide *d, uint32_t source, uint32_t client, bool joined)
+{
+    uint64_t promised = table_get(&d->promised, source);
+    uint16_t *state = pages_state(d->pages, source);
+
+    /* Its domain had none in there when the place was kept. */
+    if ( !joined && client != PAGES_NONE && !owner(d, client)->within &&
+         (state_kind(*state) == PAGE_UNIQUE || state_kind(*state) == PAGE_MASTER) )
+        *state &= ~(domain_bit(owner(d, client)) << PASSES_SHIFT);
+    if ( promised > 1 )
+        table_set(&d->promised, source, promised - 1);
+    else
+        table_remove(&d->promised, source);
+}
+
+void masters_count(struct decide *d, uint32_t source, bool counted)
+{
+    enum page_kind kind = state_kind(*pages_state(d->pages, source));
+
     if ( kind == PAGE_UNIQUE || kind == PAGE_MASTER )
-        describe(d, source, sharers_of(d, source) + counted,
-                 domains_of(d, source) | (m->within ? 0 : domain_bit(m)));
+        describe(d, source, sharers_of(d, source) + counted, domains_of(d, source));
+}
+
+/* A page of this content that has sharers, or else one without, or PAGES_NONE. */
+static uint32_t find_any(const struct decide *d, uint64_t key)
+{
+    uint64_t fill = table_get(&d->fills, key);
+    uint32_t found = fill ? fill - 1 : PAGES_NONE, next;
+    struct index_cursor cursor;
+
+    index_begin(&d->index, &cursor, key);
+    for ( unsigned int i = 0; i < MASTERS_LOOKED_AT && (found == PAGES_NONE || !sharers_of(d, found)); i++ )
+    {
+        next = index_next(&d->index, &cursor);
+        if ( next == INDEX_NONE )
+            break;
+        found = next;
+    }
+
+    return found;
 }
 
 bool masters_promote(struct decide *d, uint32_t page)
@@ -160,33 +208,83 @@ bool masters_promote(struct decide *d, uint32_t page)
         return false;
     key = page_key(d->pages, page);
     orphan = table_get(&d->orphans, key);
-    if ( !orphan || owner(d, page)->leaves )
+    /* Where there are several classes of one content, which of them the page is in is not known. */
+    if ( !orphan || owner(d, page)->leaves || masters_has_closed(d, page) )
         return false;
-    /*
-     * The one page that was left of a pair is not shared with anybody, and another has its content.  (Of larger classes
-     * more than this page would move, uncounted; on a stock hypervisor it must not be a client at all.)
-     */
-    if ( ORPHAN_SHARERS(orphan) == 1 && d->invalidates == DECIDE_INVALIDATES_ON && owner(d, page)->within )
-    {
-        other = masters_find(d, page);
-        if ( other != PAGES_NONE && decide_offer(d, other, page) )
-        {
-            table_remove(&d->orphans, key);
-            return true;
-        }
-    }
-    table_remove(&d->orphans, key);
-    if ( !insert(d, page) )
-        return false;
-    d->total.promoted++;
-    describe(d, page, ORPHAN_SHARERS(orphan) - 1, ORPHAN_DOMAINS(orphan));
 
-    return true;
+    other = find_any(d, key);
+    if ( other == PAGES_NONE || !sharers_of(d, other) )
+    {
+        /* One that is alone, and was quicker, may join. */
+        if ( other != PAGES_NONE )
+        {
+            erase(d, other);
+            decide_set_state(d, other, state_make(PAGE_SEEN, state_heat(*pages_state(d->pages, other)), 0));
+        }
+        table_remove(&d->orphans, key);
+        if ( !insert(d, page) )
+            return false;
+        d->total.promoted++;
+        describe(d, page, ORPHAN_SHARERS(orphan) - 1, ORPHAN_DOMAINS(orphan));
+        return true;
+    }
+    /*
+     * The one page that was left of a pair is shared with nobody, and another has its content: ask all that may be it.
+     * (Of larger classes more than this page would move, uncounted; on a stock hypervisor it must not be a client at all.)
+     */
+    if ( ORPHAN_SHARERS(orphan) > 1 && !table_get(&d->closed, key) )
+        table_set(&d->closed, key, CLOSED_HIDDEN);
+    if ( ORPHAN_SHARERS(orphan) > 1 || d->invalidates != DECIDE_INVALIDATES_ON || !owner(d, page)->within ||
+         sharers_of(d, other) >= SHARERS_IN_TABLE )
+        return false;
+
+    return suits(d, other, page) && decide_offer(d, other, page);
+}
+
+void masters_left(struct decide *d, uint32_t page)
+{
+    uint64_t key = page_key(d->pages, page), fill = table_get(&d->fills, key);
+    uint32_t master = fill ? fill - 1 : PAGES_NONE, found;
+    const struct member *one = owner(d, page);
+    struct index_cursor cursor;
+
+    if ( one->within || table_get(&d->closed, key) || table_get(&d->orphans, key) )
+        return;
+    for ( const struct member *m = d->pages->members; m; m = m->next )
+        if ( m != one && !m->within && domain_bit(m) == domain_bit(one) )
+            return;
+    index_begin(&d->index, &cursor, key);
+    while ( (found = index_next(&d->index, &cursor)) != INDEX_NONE )
+    {
+        if ( master != PAGES_NONE )
+            return;
+        master = found;
+    }
+    if ( master != PAGES_NONE && state_kind(*pages_state(d->pages, master)) == PAGE_MASTER )
+        *pages_state(d->pages, master) &= ~(domain_bit(one) << PASSES_SHIFT);
 }
 
 bool masters_has_closed(const struct decide *d, uint32_t page)
 {
-    return table_get(&d->closed, page_key(d->pages, page));
+    return table_get(&d->closed, page_key(d->pages, page)) == CLOSED_FULL;
+}
+
+void masters_forget_domain(struct decide *d, const struct member *gone)
+{
+    uint16_t bit = domain_bit(gone) << PASSES_SHIFT;
+
+    for ( const struct member *m = d->pages->members; m; m = m->next )
+        if ( m != gone && !m->within && domain_bit(m) == domain_bit(gone) )
+            return;
+    for ( const struct member *m = d->pages->members; m; m = m->next )
+        for ( uint32_t i = 0; i < m->sections_count; i++ )
+            for ( uint32_t at = 0; m->sections[i] != PAGES_NONE && at < PAGES_SECTION; at++ )
+            {
+                uint16_t *state = &d->pages->sections[m->sections[i]].states[at];
+
+                if ( state_kind(*state) == PAGE_UNIQUE || state_kind(*state) == PAGE_MASTER )
+                    *state &= ~bit;
+            }
 }
 
 static uint64_t grow_older(uint64_t orphan)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The table.  It begins when it has its first entry, doubles when it is half full, and never shrinks. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "table.h"
 
@@ -15,6 +16,13 @@ void table_close(struct table *t)
 {
     free(t->entries);
     *t = (struct table){ 0 };
+}
+
+void table_clear(struct table *t)
+{
+    if ( t->used )
+        memset(t->entries, 0, t->size * sizeof(*t->entries));
+    t->used = 0;
 }
 
 static uint32_t home(const struct table *t, uint64_t key)

@@ -22,6 +22,7 @@ struct table {
 
 void table_open(struct table *t, uint32_t most);
 void table_close(struct table *t);
+void table_clear(struct table *t);
 static inline uint64_t table_allocated(const struct table *t)
 {
     return t->size * (uint64_t)sizeof(*t->entries);
