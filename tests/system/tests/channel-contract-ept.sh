@@ -3,5 +3,5 @@
 # only: soak
 # The same as channel-contract, on EPT.  Bochs lets a guest that never leaves its CPU by itself keep it from everybody: here it
 # pauses between its touches.
-touches="rand:100s working=12 rate=4000"
+touches="rand:20s working=12 rate=4000 write"
 . /root/channel-contract.sh
