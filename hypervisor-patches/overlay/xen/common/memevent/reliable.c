@@ -32,10 +32,74 @@ static struct xen_memevent_request *request_of(const struct memevent_reliable *c
     return channel->requests + (size_t)index * channel->request_size;
 }
 
+/* Of a request that memevent_reliable_claim() gave out: its id is ours, and the caller leaves it alone. */
 static uint32_t index_of(const struct memevent_reliable *channel,
                          const struct xen_memevent_request *request)
 {
-    return ((const void *)request - channel->requests) / channel->request_size;
+    uint32_t index = (uint32_t)request->id;
+
+    ASSERT(index < channel->slots && request == request_of(channel, index));
+
+    return index;
+}
+
+/* A slot's words, whatever they say. */
+typedef uint64_t __attribute__((may_alias)) word_t;
+
+/* Reads once, and writes once: volatile is for the compiler, the index that is published or read is for the other end. */
+static inline void copy_word(void *to, const void *from, uint32_t octet)
+{
+    *(volatile word_t *)(to + octet) = *(const volatile word_t *)(from + octet);
+}
+
+/*
+ * Into a slot.  Who fills a request in writes vcpu, kind and flags one by one, just before this: a load that is wider than
+ * the stores before it waits until they have reached the cache.  So the word is put together from its parts, and volatile
+ * keeps the compiler from knowing better.  All of Xen's machines are little-endian.
+ */
+static void copy_to_slot(void *slot, const struct xen_memevent_request *request, uint32_t octets)
+{
+    const volatile struct xen_memevent_request *parts = request;
+    uint32_t octet;
+
+    copy_word(slot, request, 0);
+    copy_word(slot, request, 8);
+    *(volatile word_t *)(slot + 16) = parts->vcpu | (uint64_t)parts->kind << 32 | (uint64_t)parts->flags << 48;
+    copy_word(slot, request, 24);
+    copy_word(slot, request, 32);
+    copy_word(slot, request, 40);
+    copy_word(slot, request, 48);
+    copy_word(slot, request, 56);
+    for ( octet = sizeof(*request); octet < octets; octet += 8 )
+        copy_word(slot, request, octet);
+}
+
+/* Out of a slot: each word once, whatever the consumer does to it meanwhile. */
+static void copy_from_slot(void *to, const void *slot, uint32_t octets)
+{
+    uint32_t octet;
+
+    copy_word(to, slot, 0);
+    copy_word(to, slot, 8);
+    for ( octet = sizeof(struct xen_memevent_response); octet < octets; octet += 8 )
+        copy_word(to, slot, octet);
+}
+
+/* Of our own memory.  With its size a constant a copy is a few moves. */
+static void copy_request(const struct memevent_reliable *channel, void *to, const void *from)
+{
+    if ( channel->request_size == sizeof(struct xen_memevent_request) )
+        memcpy(to, from, sizeof(struct xen_memevent_request));
+    else
+        memcpy(to, from, channel->request_size);
+}
+
+static void clear_request(const struct memevent_reliable *channel, void *request)
+{
+    if ( channel->request_size == sizeof(struct xen_memevent_request) )
+        memset(request, 0, sizeof(struct xen_memevent_request));
+    else
+        memset(request, 0, channel->request_size);
 }
 
 static uint32_t rescan_index(const struct memevent_reliable *channel)
@@ -104,7 +168,7 @@ static struct xen_memevent_request *claim_entry(struct memevent_reliable *channe
     struct xen_memevent_request *request = request_of(channel, index);
 
     entry->state = MEMEVENT_ENTRY_CLAIMED;
-    memset(request, 0, channel->request_size);
+    clear_request(channel, request);
     request->id = ((uint64_t)entry->generation << 32) | index;
 
     return request;
@@ -165,18 +229,6 @@ static void set_waiting(struct memevent_reliable *channel, uint32_t index)
     channel->info.waiting++;
 }
 
-bool memevent_reliable_put(struct memevent_reliable *channel, struct xen_memevent_request *request)
-{
-    uint32_t index = index_of(channel, request);
-
-    ASSERT(channel->entries[index].state == MEMEVENT_ENTRY_CLAIMED);
-    set_waiting(channel, index);
-    channel->info.produced++;
-    if ( ++channel->info.outstanding > channel->info.outstanding_max )
-        channel->info.outstanding_max = channel->info.outstanding;
-
-    return memevent_reliable_flush(channel);
-}
 
 bool memevent_reliable_rescan(struct memevent_reliable *channel, uint16_t kind, uint64_t time)
 {
@@ -214,9 +266,37 @@ static uint32_t room(const struct memevent_reliable *channel)
     return used > channel->slots ? 0 : channel->slots - used;
 }
 
+/* The next slot says what the entry's request says.  There is room for it. */
+static void send(struct memevent_reliable *channel, uint32_t index)
+{
+    uint32_t slot = channel->request_producer++ & (channel->slots - 1);
+
+    copy_to_slot(channel->shared + channel->request_offset + (size_t)slot * channel->request_size,
+                 request_of(channel, index), channel->request_size);
+    channel->entries[index].state = MEMEVENT_ENTRY_SENT;
+}
+
+/* Lets the consumer see what was sent behind this index.  True: it wants a notification. */
+static bool publish(struct memevent_reliable *channel, uint32_t before)
+{
+    uint32_t event;
+
+    /* Release: the slots before the index; pairs with the consumer's acquire of it. */
+    memevent_store_release(&control(channel)->request_producer, channel->request_producer);
+    /* Index /before/ wish; pairs with the consumer's barrier between its wish and its look at the index. */
+    memevent_full_barrier();
+    event = memevent_load_relaxed(&control(channel)->request_event);
+    if ( channel->request_producer - event >= channel->request_producer - before )
+        return false;
+
+    channel->info.notifications++;
+
+    return true;
+}
+
 bool memevent_reliable_flush(struct memevent_reliable *channel)
 {
-    uint32_t free, event, before = channel->request_producer;
+    uint32_t free, before = channel->request_producer;
     bool notify = channel->notification_owed;
 
     channel->notification_owed = false;
@@ -226,33 +306,39 @@ bool memevent_reliable_flush(struct memevent_reliable *channel)
     for ( free = room(channel); free && channel->waiting_head != NO_ENTRY; free-- )
     {
         uint32_t index = channel->waiting_head;
-        struct memevent_entry *entry = &channel->entries[index];
-        uint32_t slot = channel->request_producer++ & (channel->slots - 1);
 
-        channel->waiting_head = entry->next;
+        channel->waiting_head = channel->entries[index].next;
         if ( channel->waiting_head == NO_ENTRY )
             channel->waiting_tail = NO_ENTRY;
-        memcpy(channel->shared + channel->request_offset + (size_t)slot * channel->request_size,
-               request_of(channel, index), channel->request_size);
-        entry->state = MEMEVENT_ENTRY_SENT;
         channel->info.waiting--;
+        send(channel, index);
     }
 
     if ( channel->request_producer == before )
         return notify;
 
-    /* Release: the slots before the index; pairs with the consumer's acquire of it. */
-    memevent_store_release(&control(channel)->request_producer, channel->request_producer);
-    /* Index /before/ wish; pairs with the consumer's barrier between its wish and its look at the index. */
-    memevent_full_barrier();
-    event = memevent_load_relaxed(&control(channel)->request_event);
-    if ( channel->request_producer - event < channel->request_producer - before )
+    return publish(channel, before) || notify;
+}
+
+bool memevent_reliable_put(struct memevent_reliable *channel, struct xen_memevent_request *request)
+{
+    uint32_t index = index_of(channel, request), before = channel->request_producer;
+
+    ASSERT(channel->entries[index].state == MEMEVENT_ENTRY_CLAIMED);
+    channel->info.produced++;
+    if ( ++channel->info.outstanding > channel->info.outstanding_max )
+        channel->info.outstanding_max = channel->info.outstanding;
+
+    /* Nearly always nobody waits, and there is room: then it need not wait, either. */
+    if ( channel->waiting_head == NO_ENTRY && !channel->notification_owed && room(channel) )
     {
-        channel->info.notifications++;
-        notify = true;
+        send(channel, index);
+        return publish(channel, before);
     }
 
-    return notify;
+    set_waiting(channel, index);
+
+    return memevent_reliable_flush(channel);
 }
 
 /* Whether the id names a request that the consumer has.  Counts it if not. */
@@ -289,12 +375,16 @@ static void retire(struct memevent_reliable *channel, uint32_t index)
     set_free(channel, index);
 }
 
-static bool pads_are_zero(const uint8_t *octets, uint32_t size)
+/* What follows a response's action.  Its size is a multiple of 16, and so are whole words. */
+static bool pads_are_zero(const struct memevent_answer *answer, uint32_t size)
 {
-    uint8_t any = 0;
+    const struct xen_memevent_response *response = (const void *)answer->response;
+    const word_t *words = (const void *)answer->response;
+    uint64_t any = response->pad;
+    uint32_t i;
 
-    while ( size )
-        any |= octets[--size];
+    for ( i = sizeof(*response) / sizeof(*words); i < size / sizeof(*words); i++ )
+        any |= words[i];
 
     return !any;
 }
@@ -322,8 +412,8 @@ int memevent_reliable_take(struct memevent_reliable *channel, uint32_t actions_a
     }
 
     slot = channel->response_consumer++ & (channel->slots - 1);
-    memcpy(answer->response, channel->shared + channel->response_offset +
-           (size_t)slot * channel->response_size, channel->response_size);
+    copy_from_slot(answer->response, channel->shared + channel->response_offset +
+                   (size_t)slot * channel->response_size, channel->response_size);
     /*
      * Release: the slot has been read; pairs with the consumer's acquire, before it writes there again.
      * It also keeps the compiler from reading the slot a second time below.
@@ -333,8 +423,7 @@ int memevent_reliable_take(struct memevent_reliable *channel, uint32_t actions_a
     if ( !is_sent(channel, response->id) )
         return -EINVAL;
     if ( (response->action & ~actions_allowed) ||
-         !pads_are_zero(answer->response + offsetof(struct xen_memevent_response, pad),
-                        channel->response_size - offsetof(struct xen_memevent_response, pad)) )
+         !pads_are_zero(answer, channel->response_size) )
     {
         channel->info.malformed++;
         return -EINVAL;
@@ -342,7 +431,7 @@ int memevent_reliable_take(struct memevent_reliable *channel, uint32_t actions_a
 
     index = memevent_bounded_index(response->id, channel->slots);
     answer->index = index;
-    memcpy(answer->request, request_of(channel, index), channel->request_size);
+    copy_request(channel, answer->request, request_of(channel, index));
     channel->info.answered++;
     retire(channel, index);
 
@@ -392,7 +481,7 @@ int memevent_reliable_abandon(struct memevent_reliable *channel, struct memevent
              channel->entries[index].state != MEMEVENT_ENTRY_WAITING )
             continue;
         answer->index = index;
-        memcpy(answer->request, request_of(channel, index), channel->request_size);
+        copy_request(channel, answer->request, request_of(channel, index));
         memset(answer->response, 0, sizeof(answer->response));
         retire(channel, index);
         return 1;
