@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/single_threaded.h>
 
 #include <public/memevent.h>
 
@@ -43,6 +44,22 @@ struct memevent_channel {
     uint64_t flushed;             /* statistics.answered at the last publication */
     bool notify_owed;             /* published, and the hypervisor was not told yet */
 };
+
+/*
+ * Around what is under lock.  A process that has one thread, as most daemons do, need not pay for a lock: it cannot get a
+ * second one between these two, since neither starts any.
+ */
+static void enter(struct memevent_channel *channel)
+{
+    if ( !__libc_single_threaded )
+        pthread_mutex_lock(&channel->lock);
+}
+
+static void leave(struct memevent_channel *channel)
+{
+    if ( !__libc_single_threaded )
+        pthread_mutex_unlock(&channel->lock);
+}
 
 int channel_open(struct hypervisor *host, struct hypervisor_ring *ring, struct transport *transport,
                  struct memevent_channel **out)
@@ -200,10 +217,10 @@ static int pay_notification(struct memevent_channel *channel)
     bool owed;
     int rc;
 
-    pthread_mutex_lock(&channel->lock);
+    enter(channel);
     owed = channel->notify_owed;
     channel->notify_owed = false;
-    pthread_mutex_unlock(&channel->lock);
+    leave(channel);
 
     if ( !owed )
         return 0;
@@ -212,12 +229,12 @@ static int pay_notification(struct memevent_channel *channel)
     rc = channel->host->ops->notify_ring(channel->host, channel->ring);
     pthread_mutex_unlock(&channel->signal_lock);
 
-    pthread_mutex_lock(&channel->lock);
+    enter(channel);
     if ( rc < 0 )
         channel->notify_owed = true;
     else
         channel->statistics.notifications++;
-    pthread_mutex_unlock(&channel->lock);
+    leave(channel);
 
     return rc < 0 ? rc : 0;
 }
@@ -231,7 +248,7 @@ int memevent_next(struct memevent_channel *channel, struct memevent_event *event
     if ( !transport->ops->take )
         return -EOPNOTSUPP;
 
-    pthread_mutex_lock(&channel->lock);
+    enter(channel);
 
     /* A peer that only sends nonsense gets a ringful of it answered, then the caller its turn. */
     do
@@ -257,7 +274,7 @@ int memevent_next(struct memevent_channel *channel, struct memevent_event *event
     if ( rejected && channel->flushed == channel->statistics.answered )
         publish(channel);
 
-    pthread_mutex_unlock(&channel->lock);
+    leave(channel);
 
     /* A failure comes back from the next flush, or from memevent_arm(). */
     if ( rejected )
@@ -276,12 +293,12 @@ int memevent_take_records(struct memevent_channel *channel, struct memevent_reco
     if ( !transport->ops->take_records )
         return -EOPNOTSUPP;
 
-    pthread_mutex_lock(&channel->lock);
+    enter(channel);
     rc = transport->ops->take_records(transport, records, max < INT_MAX ? max : INT_MAX, lost);
     if ( rc > 0 )
         channel->statistics.received += rc;
     channel->statistics.lost += *lost;
-    pthread_mutex_unlock(&channel->lock);
+    leave(channel);
 
     return rc;
 }
@@ -307,9 +324,9 @@ int memevent_arm(struct memevent_channel *channel)
 
     if ( rc > 0 )
     {
-        pthread_mutex_lock(&channel->lock);
+        enter(channel);
         channel->statistics.wakeups++;
-        pthread_mutex_unlock(&channel->lock);
+        leave(channel);
     }
 
     return transport->ops->want_wakeup(transport);
@@ -332,7 +349,7 @@ int memevent_answer_with(struct memevent_channel *channel, uint64_t id, uint32_t
     if ( !channel->transport->ops->answer )
         return -EOPNOTSUPP;
 
-    pthread_mutex_lock(&channel->lock);
+    enter(channel);
 
     rc = channel->transport->ops->answer(channel->transport, id, actions);
     if ( rc < 0 )
@@ -343,7 +360,7 @@ int memevent_answer_with(struct memevent_channel *channel, uint64_t id, uint32_t
         channel->statistics.outstanding--;
     }
 
-    pthread_mutex_unlock(&channel->lock);
+    leave(channel);
 
     return rc;
 }
@@ -376,9 +393,9 @@ int memevent_get_registers(const struct memevent_channel *channel, uint64_t id, 
 
 int memevent_flush(struct memevent_channel *channel)
 {
-    pthread_mutex_lock(&channel->lock);
+    enter(channel);
     publish(channel);
-    pthread_mutex_unlock(&channel->lock);
+    leave(channel);
 
     return pay_notification(channel);
 }
