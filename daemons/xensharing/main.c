@@ -22,7 +22,13 @@ int main(int argc, char **argv)
     switch ( outcome )
     {
     case OPTIONS_RUN:
-        status = sharer_run(&settings);
+        if ( !settings_follow_host(&settings, options) )
+            status = sharer_run(&settings);
+        else
+        {
+            log_message(LOG_ERR, LOG_HOST("start-failed"), "--host=%s: run= is a directory's absolute path", settings.host);
+            status = EX_USAGE;
+        }
         break;
     case OPTIONS_ANSWERED:
         break;

@@ -5,6 +5,15 @@
 #include "groups.h"
 #include "settings.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <daemon/host-directory.h>
+
+#define HISTORY "xensharing.history"
+
 /* A host's CPUs at most; more threads than these only wait for each other. */
 #define THREADS_MOST      64U
 
@@ -105,6 +114,13 @@ static const struct options_setting table[] = {
         OPTIONS_PLACE(struct settings, metrics),
     },
     {
+        .name = "host", .argument = "HOST",
+        .type = OPTIONS_TEXT, .where = OPTIONS_COMMAND_LINE,
+        .help = "xen, which is what it is without this; xen:stock, upstream's interfaces even if there are channels; or "
+                "emulated:KEY=VALUE,... for a host without Xen, which xenpaging(8) describes.",
+        OPTIONS_PLACE(struct settings, host),
+    },
+    {
         .name = "foreground", .letter = 'f',
         .type = OPTIONS_FLAG, .where = OPTIONS_COMMAND_LINE, .value = "no",
         .help = "Write messages to the terminal, not to the journal.",
@@ -124,3 +140,24 @@ const struct options_program settings_program = {
     .settings = table,
     .settings_count = sizeof(table) / sizeof(table[0]),
 };
+
+int settings_follow_host(struct settings *settings, const struct options *options)
+{
+    static char directory[PATH_MAX], host[2 * PATH_MAX], history[PATH_MAX + sizeof(HISTORY)];
+    int rc;
+
+    if ( !host_is_emulated(settings->host) )
+        return 0;
+    rc = host_directory(settings->host, directory, sizeof(directory));
+    if ( !rc )
+        rc = host_with_directory(settings->host, directory, host, sizeof(host));
+    if ( rc )
+        return rc;
+    settings->host = host;
+    if ( options_origin(options, offsetof(struct settings, run_directory)) == OPTIONS_FROM_DEFAULT )
+        settings->run_directory = directory;
+    snprintf(history, sizeof(history), "%s/" HISTORY, directory);
+    if ( options_origin(options, offsetof(struct settings, history)) == OPTIONS_FROM_DEFAULT )
+        settings->history = history;
+    return 0;
+}

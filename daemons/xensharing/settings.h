@@ -14,6 +14,7 @@
 enum settings_exit { EXIT_KEEP, EXIT_UNDO };
 
 struct settings {
+    char    *host;                /* NULL: the Xen that this is dom0 of */
     bool     foreground;          /* log to stderr */
     bool     verbose;
     char    *groups;              /* lines of groups.h; NULL: only xenstore names any */
@@ -31,5 +32,8 @@ struct settings {
 };
 
 extern const struct options_program settings_program;
+
+/* On an emulated host it is that one's directory that is used, where none was set.  0 or -errno. */
+int settings_follow_host(struct settings *settings, const struct options *options);
 
 #endif

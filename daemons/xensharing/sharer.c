@@ -165,8 +165,12 @@ static int take_lock(struct sharer *s)
 
 static int open_xen(struct sharer *s)
 {
-    int rc = memevent_open_host(NULL, &s->hv);
+    int rc = memevent_open_host(s->settings->host, &s->hv);
 
+    if ( rc && s->settings->host )
+        return refuse(EX_USAGE, s->settings->host,
+                      rc == -EOPNOTSUPP ? "only emulated/xensharing has that host, which 'make' leaves in the build tree and "
+                                          "which is never installed" : "see --help for the hosts there are", rc);
     if ( rc )
         return refuse(EX_UNAVAILABLE, "no connection to Xen",
                       "run as root in dom0, with xenstored started and the modules xen-privcmd, xen-evtchn and xenfs loaded",
