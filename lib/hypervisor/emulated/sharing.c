@@ -139,29 +139,53 @@ static void candidate_release(struct emulated_host *host, struct candidate *cand
         emulated_unshare(host, domain, candidate->gfn, XEN_MEMEVENT_UNDONE, true);
 }
 
+/* Those of the domain's frames that have the page get the other, or are only counted (to: NULL). */
+static unsigned int move_frames_of(struct emulated_host *host, struct emulated_domain *domain, struct emulated_page *from,
+                                   struct emulated_page *to, bool tells)
+{
+    unsigned int frames = 0;
+    uint64_t gfn;
+
+    for ( gfn = 0; gfn < domain->frame_count; gfn++ )
+    {
+        if ( domain->frames[gfn].page != from )
+            continue;
+        frames++;
+        if ( !to )
+            continue;
+        domain->frames[gfn].page = to;
+        to->references++;
+        from->references--;
+        if ( tells )
+            tell_frame(host, domain, gfn, XEN_MEMEVENT_REPLACED);
+    }
+
+    return frames;
+}
+
 /* Frames of the two domains leave the client's page for the source's; those of others keep it. */
 static void move_frames(struct emulated_host *host, struct emulated_domain *const *domains,
                         const struct candidate *source, const struct candidate *client)
 {
     struct emulated_page *from = client->page, *to = source->page;
-    unsigned int frames = 0, i;
-    uint64_t gfn;
-    bool all;
+    unsigned int count = domains[0] == domains[1] ? 1 : 2, frames = 0, i;
+    bool all = from->references == 1;
 
-    for ( i = 0; i < (domains[0] == domains[1] ? 1 : 2); i++ )
-        for ( gfn = 0; gfn < domains[i]->frame_count; gfn++ )
-            frames += domains[i]->frames[gfn].page == from;
-    all = frames == from->references;
-    for ( i = 0; i < (domains[0] == domains[1] ? 1 : 2); i++ )
-        for ( gfn = 0; gfn < domains[i]->frame_count; gfn++ )
-            if ( domains[i]->frames[gfn].page == from )
-            {
-                domains[i]->frames[gfn].page = to;
-                to->references++;
-                from->references--;
-                if ( !all )
-                    tell_frame(host, domains[i], gfn, XEN_MEMEVENT_REPLACED);
-            }
+    if ( all )
+    {
+        /* Nearly always: nobody else has to be looked for. */
+        domains[1]->frames[client->gfn].page = to;
+        to->references++;
+        from->references--;
+    }
+    else
+    {
+        for ( i = 0; i < count; i++ )
+            frames += move_frames_of(host, domains[i], from, NULL, false);
+        all = frames == from->references;
+        for ( i = 0; i < count; i++ )
+            move_frames_of(host, domains[i], from, to, !all);
+    }
     if ( !all )
         return;
     tell_handle(host, client->handle, XEN_MEMEVENT_REPLACED);
