@@ -22,6 +22,9 @@
 #define EVICT_FRAMES    512         /* taken out again now and then, so that the storm goes on finding some */
 #define EVICT_ROUNDS    8
 #define FORGERY_ROUNDS  4           /* all wrong answers, so many times */
+#define FORGERY_APART   16          /* rounds between two of them */
+#define ALL_US          10000000u   /* within which all vCPUs of a storm come to wait, when they are waited for */
+#define TOGETHER        10          /* rounds of each order with several requests: fewer show nothing */
 #define PATIENCE_US     240000000u
 
 static struct channel channel;
@@ -45,13 +48,13 @@ static struct xen_memevent_info counters(void)
     return info;
 }
 
-/* Each vCPU that waits, once it is clear that no other will. True: all of them do. */
-static bool gather(void)
+/* Each vCPU that waits, once it is clear that no other will, and not before `until`. True: all of them do. */
+static bool gather(uint64_t until)
 {
     do {
         while ( held.count < HELD_MAX && channel_take(&channel, &held.requests[held.count]) )
             held.count++;
-    } while ( held.count < vcpus && channel_wait(&channel, GATHER_MS) );
+    } while ( held.count < vcpus && (channel_wait(&channel, GATHER_MS) || now_us() < until) );
 
     return held.count == vcpus;
 }
@@ -230,8 +233,9 @@ static void answer_twice(void)
 /* The guest carries the program out, or goes on with what it was told before; `what` begins its last word on it. */
 static void serve(const char *program, const char *what)
 {
-    unsigned long rounds[ORDERS] = { 0 }, several[ORDERS] = { 0 }, forged = 0, round = 0;
+    unsigned long rounds[ORDERS] = { 0 }, several[ORDERS] = { 0 }, forged = 0, round = 0, next = FORGERY_APART;
     uint64_t until = now_us() + PATIENCE_US;
+    bool storm = !strcmp(what, "guest: storm");
     char line[256];
     int rc = program ? guest_tell(&guest, program) : 0;
 
@@ -240,15 +244,18 @@ static void serve(const char *program, const char *what)
     while ( !(rc = guest_answered(&guest, what, line, sizeof(line))) || held.count )
     {
         unsigned int order = round++ % ORDERS;
+        bool forge = storm && round >= next && forged < FORGERY_ROUNDS;
 
         if ( now_us() > until )
             fail("the guest never says '%s'", what);
-        if ( gather() && forged < FORGERY_ROUNDS && last_answered && round % 16 == 0 )
+        /* While something is out, every vCPU of a storm comes to wait: it goes on until all have done their share. */
+        if ( gather(forge ? now_us() + ALL_US : 0) && forge )
         {
             forge_everything();
             expect(-EBUSY, channel_detach(channel.domid, channel.channel_class), "detach with requests unanswered");
             answer_twice();
             forged++;
+            next = round + FORGERY_APART;
         }
         rounds[order] += held.count != 0;
         several[order] += held.count > 1;
@@ -263,9 +270,9 @@ static void serve(const char *program, const char *what)
     puts(line);
     for ( unsigned int i = 0; i < ORDERS; i++ )
         printf("%s: %lu rounds, %lu of them with several requests\n", orders[i].name, rounds[i], several[i]);
-    if ( strcmp(what, "guest: storm") )
+    if ( !storm )
         return;
-    if ( several[0] < 10 || several[1] < 10 )
+    if ( several[0] < TOGETHER || several[1] < TOGETHER )
         fail("too few requests came together");
     pass("%u vCPUs answered in reverse and shuffled order, and every word is right", vcpus);
     expect(FORGERY_ROUNDS, forged, "rounds of wrong answers while all vCPUs wait");

@@ -20,7 +20,7 @@
 #define SERVE_MS        20          /* for which a round is honest */
 #define BLOWS           200         /* notifications in a round, each after some writing */
 #define EVICT_FRAMES    128
-#define PATIENCE_US     120000000u
+#define PATIENCE_US     240000000u
 
 static struct pages pages;
 static struct guest guest;

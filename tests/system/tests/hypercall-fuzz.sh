@@ -6,8 +6,8 @@
 . /usr/lib/xenhost/functions.sh
 programs=/usr/lib/xenhost/programs
 
-rounds=4
-calls=10000
+rounds=${rounds:-4}
+calls=${calls:-10000}
 if [ "${1:-}" = soak ]; then
     rounds=12
     calls=100000
@@ -17,7 +17,7 @@ seed=${SEED:-$(($(date +%s) % 100000))}
 # start NAME
 start()
 {
-    guest_start "$1" kernel=tiny memory=32 vcpus=2 extra="mem=20 seed=$seed slow=200 run=fill,verify,wait" \
+    guest_start "$1" kernel=tiny memory=32 vcpus=2 extra="mem=20 seed=$seed slow=200 ${guest_words:-} run=fill,verify,wait" \
         config='shadow_memory=32'
     wait_until 60 guest_says "$1" "guest: ready" || fail "guest $1 does not begin"
 }
@@ -33,7 +33,9 @@ for round in $(seq $rounds); do
     guest_tell other "storm:10s rate=500"
     "$programs/hypercall-fuzz" $calls $((seed + round)) "$(guest_id other)" "$(guest_id running)" \
         "$(guest_id paused)" || fail "hypercall-fuzz: status $?"
-    guest_is_gone running || guest_destroy running
+    # It may crash, and be destroyed for it, at any time.
+    guest_is_gone running || xl destroy running
+    guest_wait_gone running
     guest_ask other verify "guest: verify" 120 | grep "bad=0 " || fail "the other domain's memory is wrong"
 done
 guest_destroy paused

@@ -35,7 +35,7 @@ guest_verifies a "after a save that failed" 240
 pass "paging goes on after a save that failed"
 
 say "two at a time, and a signal"
-xenpaging-hold a sh -c "touch /tmp/held; sleep 20" &
+xenpaging-hold a sh -c "touch /tmp/held; while [ ! -e /tmp/enough ]; do sleep 0.2; done" &
 holding=$!
 wait_until 120 test -e /tmp/held || fail "the domain is not brought in"
 [ "$(domain_kib "$id")" -ge 65536 ] || fail "held, and not everything is in: $(xl list "$id")"
@@ -43,6 +43,7 @@ xenpaging-hold a true
 [ $? = 75 ] || fail "a second hold was not refused"
 kill -TERM $holding
 wait_until 5 test ! -e "/proc/$holding" && fail "it let go while the command ran"
+touch /tmp/enough
 wait $holding
 [ $? = 143 ] || fail "a signal is not in the status"
 xenstore-exists "/tool/xen-memevent/paging/$id/hold" && fail "the key is still there"

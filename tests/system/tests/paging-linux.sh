@@ -27,7 +27,7 @@ linux_goes_on l 2 120 "when it is paged again"
 
 say "a suspension that nobody prepared"
 xl save -c l /tmp/l.save > /tmp/save.log 2>&1
-wait_until 20 grep -q "xenpaging-hold" "/tmp/pager-$id.log" || pager_dead "$id" "does not warn of a save with pages out"
+wait_until 60 grep -q "xenpaging-hold" "/tmp/pager-$id.log" || pager_dead "$id" "does not warn of a save with pages out"
 pass "a save with pages out is warned of"
 guest_destroy l
 wait "$pager_pid" || pager_dead "$id" "ended with status $?"

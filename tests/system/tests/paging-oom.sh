@@ -60,9 +60,9 @@ eat_memory
 before=$(domain_kib "$c")
 line=$(guest_ask a "storm:1500/working=16" "guest: storm" 240) || exit 1
 echo "$line"
-wait_until 5 oom_above events 0 || fail "there was no lack of memory"
-wait_until 5 oom_above answered_with_memory 0 || fail "no lack of memory was answered with memory"
-wait_until 5 oom_is waiting 0 || fail "somebody still waits"
+wait_until 30 oom_above events 0 || fail "there was no lack of memory"
+wait_until 30 oom_above answered_with_memory 0 || fail "no lack of memory was answered with memory"
+wait_until 30 oom_is waiting 0 || fail "somebody still waits"
 echo "domains $(oom domains) events $(oom events) with $(oom answered_with_memory) without $(oom answered_without)" \
      "c: $before KiB, now $(domain_kib "$c") KiB"
 [ "$(domain_kib "$c")" -lt "$before" ] || fail "nothing was evicted for it"
@@ -83,14 +83,14 @@ eat_memory
 guest_tell a "storm:3000"
 wait_until 60 grep -q "no page of a paged domain can be evicted" /tmp/pager-host.log ||
     host_pager_dead "does not say that nothing can be found"
-wait_until 5 oom_is unresolved true || fail "the status file does not say it"
+wait_until 30 oom_is unresolved true || fail "the status file does not say it"
 memeventctl paging | grep "waits for memory to copy" || fail "memeventctl does not say it"
-wait_until 5 oom_above answered_without 2 || fail "it is not tried again"
+wait_until 60 oom_above answered_without 2 || fail "it is not tried again"
 guest_is_gone a && fail "the guest died of it"
 pass "where nothing can be found it is said, and tried again"
 guest_destroy filler
 wait_until 120 guest_says_again a "guest: storm" 1 || fail "the guest does not go on with memory"
-wait_until 10 oom_is unresolved false || fail "it is still said that nothing can be found"
+wait_until 30 oom_is unresolved false || fail "it is still said that nothing can be found"
 guest_verifies a "after it waited for memory"
 guest_verifies b "after that"
 kill -TERM $pager_pid

@@ -3,6 +3,12 @@
 # The store at its limits: a spill file, a full file system, wrong bytes.
 . /root/pager.sh
 
+# The status file is written once a second.
+in_file_above()
+{
+    [ "$(pager_value "$id" in_file)" -gt "$1" ]
+}
+
 mkdir -p /var/lib/xen-memevent /mnt/small
 tiny_start s 64 48 1
 id=$(guest_id s)
@@ -12,10 +18,9 @@ mount -t tmpfs -o size=64m none /mnt/small
 pager_start "$id" --memory-limit 2M --spill-directory /mnt/small
 pager_target "$id" 16384
 pager_reaches "$id" 16384 120
-sleep 2
+wait_until 60 in_file_above 1000 || fail "the file was not used"
 echo "in memory $(pager_value "$id" lz4) + $(pager_value "$id" uncompressed), same-filled $(pager_value "$id" same_filled)," \
     "in the file $(pager_value "$id" in_file)"
-[ "$(pager_value "$id" in_file)" -gt 1000 ] || fail "the file was not used"
 guest_ask s "rand:2000" "guest: rand" 120
 guest_verifies s "from a spill file" 240
 pager_stop "$id"
@@ -42,6 +47,7 @@ mount -t tmpfs -o size=64m none /mnt/small
 pager_start "$id" --memory-limit 2M --spill-directory /mnt/small
 pager_target "$id" 16384
 pager_reaches "$id" 16384 120
+wait_until 60 in_file_above 1000 || fail "the file was not used"
 sleep 2
 damaged=
 for fd in /proc/"$pager_pid"/fd/*; do

@@ -32,7 +32,7 @@ for vcpus in 1 4; do
         done
         say "round $round of $rounds: out $(pager_value "$id" paged_out) in $(pager_value "$id" paged_in)"
     done
-    wait_until $((rounds * 60 + 60)) guest_says $name "guest: storm" || fail "the storm did not end"
+    wait_until $((rounds * 60 + 180)) guest_says $name "guest: storm" || fail "the storm did not end"
     grep "guest: storm" "$(guest_console $name)"
     guest_verifies $name "after the swings with $vcpus vCPUs" 240
     pager_reaches "$id" 20480 60
