@@ -94,12 +94,15 @@ static void copy_request(const struct memevent_reliable *channel, void *to, cons
         memcpy(to, from, channel->request_size);
 }
 
+/* By words: what the compiler makes of so small a memset() takes longer to begin than to do. */
 static void clear_request(const struct memevent_reliable *channel, void *request)
 {
-    if ( channel->request_size == sizeof(struct xen_memevent_request) )
-        memset(request, 0, sizeof(struct xen_memevent_request));
-    else
-        memset(request, 0, channel->request_size);
+    volatile word_t *word = request;
+
+    word[0] = word[1] = word[2] = word[3] = word[4] = word[5] = word[6] = word[7] = 0;
+    if ( channel->request_size > sizeof(struct xen_memevent_request) )
+        memset(request + sizeof(struct xen_memevent_request), 0,
+               channel->request_size - sizeof(struct xen_memevent_request));
 }
 
 static uint32_t rescan_index(const struct memevent_reliable *channel)

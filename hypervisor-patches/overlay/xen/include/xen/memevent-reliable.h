@@ -78,8 +78,9 @@ struct memevent_answer {
 };
 
 /*
- * Fills in the geometry for so many vCPUs.  Sizes of a request and a response are multiples of 16.
- * The caller then provides shared (zeroed), entries and requests, and calls reliable_init().
+ * Fills in the geometry for so many vCPUs.  Sizes of a request and a response are multiples of 16, and no smaller than
+ * those of PAGING, with which all begin.  The caller then provides shared (zeroed), entries and requests, and calls
+ * reliable_init().
  */
 void memevent_reliable_layout(struct memevent_reliable *channel, uint32_t vcpus,
                               uint32_t request_size, uint32_t response_size);
