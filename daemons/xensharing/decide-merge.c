@@ -230,6 +230,7 @@ void decide_invalidated(struct decide *d, const struct memevent_record *record)
         if ( record->reason == MEMEVENT_UNSHARED && table_get(&d->recent, page) )
         {
             decide_set_state(d, page, state | STATE_FLAG);
+            masters_hide(d, page);
             break;
         }
         /* Fallthrough */

@@ -144,6 +144,8 @@ bool masters_has_closed(const struct decide *d, uint32_t page);
  * master that was: there never was but one class of its content.
  */
 void masters_left(struct decide *d, uint32_t page);
+/* There may be a class of this page's content that has no master. */
+void masters_hide(struct decide *d, uint32_t page);
 /* A domain that does not share within has no pages any more. */
 void masters_forget_domain(struct decide *d, const struct member *gone);
 void masters_pass_ended(struct decide *d);

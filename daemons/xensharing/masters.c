@@ -232,13 +232,20 @@ bool masters_promote(struct decide *d, uint32_t page)
      * The one page that was left of a pair is shared with nobody, and another has its content: ask all that may be it.
      * (Of larger classes more than this page would move, uncounted; on a stock hypervisor it must not be a client at all.)
      */
-    if ( ORPHAN_SHARERS(orphan) > 1 && !table_get(&d->closed, key) )
-        table_set(&d->closed, key, CLOSED_HIDDEN);
-    if ( ORPHAN_SHARERS(orphan) > 1 || d->invalidates != DECIDE_INVALIDATES_ON || !owner(d, page)->within ||
-         sharers_of(d, other) >= SHARERS_IN_TABLE )
-        return false;
+    if ( ORPHAN_SHARERS(orphan) == 1 && d->invalidates == DECIDE_INVALIDATES_ON && owner(d, page)->within &&
+         sharers_of(d, other) < SHARERS_IN_TABLE && suits(d, other, page) && decide_offer(d, other, page) )
+        return true;
+    masters_hide(d, page);
 
-    return suits(d, other, page) && decide_offer(d, other, page);
+    return false;
+}
+
+void masters_hide(struct decide *d, uint32_t page)
+{
+    uint64_t key = page_key(d->pages, page);
+
+    if ( !table_get(&d->closed, key) )
+        table_set(&d->closed, key, CLOSED_HIDDEN);
 }
 
 void masters_left(struct decide *d, uint32_t page)

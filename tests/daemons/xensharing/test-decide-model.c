@@ -357,7 +357,8 @@ static void test_comings_and_goings(void **state)
             m.domains[i].pages[gfn].is_held = false;
     /* What was held waits, but not longer than DECIDE_COOL_MAX. */
     passes(DECIDE_COOL_MAX + 4, NULL);
-    expect_effective(960, "after comings and goings");
+    /* Few are left at times, and they are such as do not share within. */
+    expect_effective(850, "after comings and goings");
     model_check(&m, true);
 }
 
