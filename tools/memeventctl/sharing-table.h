@@ -19,6 +19,8 @@ int sharing_print_groups(FILE *out, const struct sharing_look *look, const char 
 int sharing_print_domains(FILE *out, const struct sharing_look *look, size_t *found);
 /* All about those of this name or number. */
 int sharing_print_domain(FILE *out, const struct sharing_look *look, const char *name, size_t *found);
+/* What top shows of a sharer: the host, and its domains by the order that was chosen. */
+int sharing_print_screen(FILE *out, const struct sharing_look *look);
 /* What is wrong and what to do, a line each. */
 void sharing_print_notes(FILE *out, const struct status *status);
 

@@ -180,6 +180,14 @@ static int print_domains(FILE *out, const struct sharing_look *look)
     return rc;
 }
 
+int sharing_print_screen(FILE *out, const struct sharing_look *look)
+{
+    sharing_print_heading(out, look->status);
+    print_host(out, look);
+    putc('\n', out);
+    return print_domains(out, look);
+}
+
 /* All of one look, as text; NULL: no memory. */
 static char *describe(const struct sharing_request *request, const struct sharing_look *look, const char *error)
 {
@@ -197,12 +205,7 @@ static char *describe(const struct sharing_request *request, const struct sharin
     if ( !look->status || !look->status->root )
         fprintf(out, "%s\n(nothing of one in %s)\n", error, request->directory);
     else
-    {
-        sharing_print_heading(out, look->status);
-        print_host(out, look);
-        putc('\n', out);
-        rc = print_domains(out, look);
-    }
+        rc = sharing_print_screen(out, look);
     fprintf(out, "\nBy %s; s saved, m merged, u unshared, c unsettled, n name, i id; q quit\n", name);
     if ( fclose(out) || rc )
     {

@@ -136,7 +136,7 @@ static char *complaint(const char *what)
     return asprintf(&text, "%s", what) < 0 ? NULL : text;
 }
 
-static void parse(struct status *status, const char *text, size_t length)
+void status_parse(struct status *status, const char *text, size_t length)
 {
     struct json_tokener *tokener = json_tokener_new_ex(STATUS_DEPTH_MAX);
 
@@ -201,7 +201,7 @@ static int read_status(struct status *status, const char *directory, const char 
         status->error = complaint(errno == EINVAL ? "it is not a file" : strerror(errno));
         return status->error ? 0 : -ENOMEM;
     }
-    parse(status, text, length);
+    status_parse(status, text, length);
     free(text);
     if ( !status->root )
         return status->error ? 0 : -ENOMEM;

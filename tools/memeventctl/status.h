@@ -52,6 +52,9 @@ void status_list_close(struct status_list *list);
  */
 int  status_print_json(FILE *out, struct json_object *object, bool pretty);
 
+/* Of bytes in memory: sets root, or error (NULL if there was no memory for it). */
+void status_parse(struct status *status, const char *text, size_t length);
+
 /* path: names with dots between them, "store.lz4".  Any object, also NULL, can be asked. */
 uint64_t status_number(const struct json_object *object, const char *path);
 /* False as well if there is none; the other says whether there is one. */
