@@ -5,405 +5,27 @@
  *     bench/channel [--json] [ROUNDS]
  *
  * Both ends run on one thread, one after the other, and its CPU time is what counts: what an event costs hypervisor and
- * consumer together, without the waiting of two CPUs for each other.  A notification is nothing at all, or the
- * write() to an eventfd, and the read() by who wakes: a stand-in for an event channel's hypercall and interrupt.
- * Ours is the hypervisor's core with libmemevent; the old shape is written here, after what its ABI says.
+ * consumer together, without the waiting of two CPUs for each other.  The shapes are channel-old.c's and channel-ours.c's,
+ * the event channel between the ends channel-port.c's.  Here is what is measured, and how it is shown.
  */
-#include <errno.h>
-#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <time.h>
-#include <unistd.h>
 
-#include <xen/memevent-lossy.h>
-#include <xen/memevent-reliable.h>
+#include "channel.h"
 
-#include "memevent/channel.h"
-#include "memevent/ring-lossy.h"
-#include "memevent/ring-reliable.h"
+#include <public/memevent.h>
 
 /* Events in a sample: some milliseconds. */
-#define EVENTS_QUIET  (64u * 2000)
-#define EVENTS_SAID   (64u * 300)
-#define RECORDS       2000000u
-#define ROUNDS        21u
-#define ROUNDS_MAX    1000u
-#define VCPUS         64u
-
-#define PAGE_OCTETS   4096u
-
-static bool with_eventfd;
-static int to_consumer, to_hypervisor;
-static uint64_t notifications;
-
-static void require(bool truth, const char *what)
-{
-    if ( truth )
-        return;
-    fprintf(stderr, "bench/channel: %s\n", what);
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static void notify(int fd)
-{
-    const uint64_t one = 1;
-
-    notifications++;
-    if ( with_eventfd )
-        require(write(fd, &one, sizeof(one)) == sizeof(one), "an eventfd cannot be written");
-}
-
-/* What is pending is taken by the first that wakes. */
-static void wake(int fd)
-{
-    uint64_t count;
-
-    if ( with_eventfd )
-        require(read(fd, &count, sizeof(count)) == sizeof(count), "nobody was notified");
-}
-
-/* Uncontended, as it is in a hypervisor with one vCPU at a time in here; both sides take it alike. */
-static uint32_t lock_word;
-
-static void lock(void)
-{
-    while ( __atomic_exchange_n(&lock_word, 1, __ATOMIC_ACQUIRE) )
-        continue;
-}
-
-static void unlock(void)
-{
-    __atomic_store_n(&lock_word, 0, __ATOMIC_RELEASE);
-}
-
-/* ---- the old shape: 8 slots of 400 octets, a notification for each event, requests and responses in the same slots ---- */
-
-#define OLD_SLOTS 8u
-
-struct old_entry {
-    uint32_t version, flags, reason, vcpu;
-    uint16_t view, pad[3];
-    uint64_t gfn;
-    uint8_t rest[368];
-};
-
-struct old_page {
-    uint32_t request_producer, request_event, response_producer, response_event;
-    uint8_t pad[48];
-    struct old_entry slots[OLD_SLOTS];
-};
-_Static_assert(sizeof(struct old_entry) == 400, "a slot of interface version 7");
-_Static_assert(sizeof(struct old_page) <= PAGE_OCTETS, "one page");
-
-static struct old_page *old_page;
-static uint32_t old_request_producer, old_response_consumer, old_request_consumer, old_response_producer;
-static uint64_t old_answered;
-
-static void old_put(uint32_t vcpu, uint64_t gfn)
-{
-    struct old_entry entry = { .version = 7, .reason = 11, .flags = 1, .vcpu = vcpu, .gfn = gfn };
-
-    lock();
-    old_page->slots[old_request_producer++ % OLD_SLOTS] = entry;
-    __atomic_store_n(&old_page->request_producer, old_request_producer, __ATOMIC_RELEASE);
-    unlock();
-    notify(to_consumer);
-}
-
-static void old_resume(void)
-{
-    struct old_entry entry;
-
-    wake(to_hypervisor);
-    for ( ;; )
-    {
-        lock();
-        if ( old_response_consumer == __atomic_load_n(&old_page->response_producer, __ATOMIC_ACQUIRE) )
-            break;
-        entry = old_page->slots[old_response_consumer++ % OLD_SLOTS];
-        old_page->response_event = old_response_consumer + 1;
-        unlock();
-        require(entry.vcpu < VCPUS && entry.gfn, "an answer of the old shape is wrong");
-        old_answered++;
-    }
-    unlock();
-}
-
-static void old_consume(void)
-{
-    struct old_entry request, response;
-
-    wake(to_consumer);
-    while ( old_request_consumer != __atomic_load_n(&old_page->request_producer, __ATOMIC_ACQUIRE) )
-    {
-        request = old_page->slots[old_request_consumer++ % OLD_SLOTS];
-        old_page->request_event = old_request_consumer + 1;
-        memset(&response, 0, sizeof(response));
-        response.version = request.version;
-        response.vcpu = request.vcpu;
-        response.flags = request.flags;
-        response.reason = request.reason;
-        response.gfn = request.gfn;
-        old_page->slots[old_response_producer++ % OLD_SLOTS] = response;
-        __atomic_store_n(&old_page->response_producer, old_response_producer, __ATOMIC_RELEASE);
-        notify(to_hypervisor);
-        old_resume();
-    }
-}
-
-static void old_run(unsigned int outstanding, uint64_t events)
-{
-    uint64_t before = old_answered;
-    unsigned int vcpu, batch = outstanding < OLD_SLOTS ? outstanding : OLD_SLOTS;
-
-    while ( old_answered - before < events )
-    {
-        for ( vcpu = 0; vcpu < batch; vcpu++ )
-            old_put(vcpu, old_answered + 1);
-        old_consume();
-    }
-}
-
-/* ---- ours ---- */
-
-struct host {
-    struct hypervisor hv;               /* first: the operations cast back */
-    struct hypervisor_ring ring;
-    struct memevent_reliable core;
-    struct memevent_lossy lossy;
-    struct memevent_channel *channel;
-    uint64_t answered;
-    uint32_t request_consumer, response_producer;       /* of the consumer by hand */
-};
-
-static int host_arm(struct hypervisor *hv, struct hypervisor_ring *ring)
-{
-    (void)hv;
-    (void)ring;
-
-    return 0;
-}
-
-/* The hypervisor, when it is notified. */
-static int host_notify(struct hypervisor *hv, struct hypervisor_ring *ring)
-{
-    struct host *host = (struct host *)hv;
-    struct memevent_answer answer;
-    bool said;
-
-    (void)ring;
-    notify(to_hypervisor);
-    wake(to_hypervisor);
-    lock();
-    while ( memevent_reliable_take(&host->core, 0, &answer) )
-    {
-        require(answer.index < VCPUS, "an answer of ours is wrong");
-        host->answered++;
-    }
-    said = memevent_reliable_flush(&host->core);
-    unlock();
-    if ( said )
-        notify(to_consumer);
-
-    return 0;
-}
-
-static void host_detach(struct hypervisor *hv, struct hypervisor_ring *ring)
-{
-    (void)hv;
-    (void)ring;
-}
-
-static const struct hypervisor_ops host_ops = {
-    .name = "both ends on one thread",
-    .arm_ring = host_arm,
-    .notify_ring = host_notify,
-    .detach_ring = host_detach,
-};
-
-static void reliable_open(struct host *host)
-{
-    struct memevent_reliable *core = &host->core;
-    struct transport *transport;
-
-    memset(host, 0, sizeof(*host));
-    host->hv.ops = &host_ops;
-    memevent_reliable_layout(core, VCPUS, sizeof(struct xen_memevent_request), sizeof(struct xen_memevent_response));
-    core->shared = aligned_alloc(PAGE_OCTETS, core->size);
-    core->entries = calloc(core->slots, sizeof(*core->entries));
-    core->requests = calloc(core->slots, core->request_size);
-    require(core->shared && core->entries && core->requests, "no memory");
-    memevent_reliable_init(core);
-    memevent_reliable_reattach(core);
-    host->ring = (struct hypervisor_ring){
-        .page = core->shared, .size = core->size, .fd = -1, .kind = RING_RELIABLE, .rings = 1, .ring_size = core->size,
-        .slots = core->slots, .request_size = core->request_size, .response_size = core->response_size,
-        .request_offset = core->request_offset, .response_offset = core->response_offset, .attachment = 1,
-    };
-    require(!ring_reliable_open(&host->ring, MEMEVENT_CLASS_PAGING, &transport) &&
-            !channel_open(&host->hv, &host->ring, transport, &host->channel), "the channel cannot be opened");
-}
-
-static void reliable_close(struct host *host)
-{
-    memevent_detach(host->channel);
-    free(host->core.shared);
-    free(host->core.entries);
-    free(host->core.requests);
-}
-
-static void reliable_put(struct host *host, uint32_t vcpu, uint64_t gfn)
-{
-    struct xen_memevent_request *request;
-    bool said;
-
-    lock();
-    request = memevent_reliable_claim(&host->core, vcpu);
-    require(request, "a vCPU has no place");
-    request->kind = XEN_MEMEVENT_PAGING_POPULATE;
-    request->flags = XEN_MEMEVENT_VCPU_PAUSED;
-    request->vcpu = vcpu;
-    request->gfn = gfn;
-    said = memevent_reliable_put(&host->core, request);
-    unlock();
-    if ( said )
-        notify(to_consumer);
-}
-
-static void reliable_consume(struct host *host)
-{
-    struct memevent_event event;
-
-    wake(to_consumer);
-    do {
-        while ( memevent_next(host->channel, &event) == 1 )
-            require(!memevent_answer(host->channel, event.id), "an answer was refused");
-        require(!memevent_flush(host->channel), "the hypervisor cannot be notified");
-    } while ( memevent_arm(host->channel) );
-}
-
-/* The same by hand, after the ABI's header, as the old shape's consumer above is. */
-static void bare_consume(struct host *host)
-{
-    struct xen_memevent_reliable *control = host->core.shared;
-    const struct xen_memevent_request *requests = host->core.shared + host->core.request_offset;
-    struct xen_memevent_response *responses = host->core.shared + host->core.response_offset;
-    uint32_t mask = host->core.slots - 1, producer;
-    struct xen_memevent_request request;
-
-    wake(to_consumer);
-    do {
-        producer = __atomic_load_n(&control->request_producer, __ATOMIC_ACQUIRE);
-        for ( ; host->request_consumer != producer; host->request_consumer++ )
-        {
-            request = requests[host->request_consumer & mask];
-            responses[host->response_producer++ & mask] = (struct xen_memevent_response){ .id = request.id };
-        }
-        __atomic_store_n(&control->request_consumer, host->request_consumer, __ATOMIC_RELEASE);
-        __atomic_store_n(&control->response_producer, host->response_producer, __ATOMIC_RELEASE);
-        host_notify(&host->hv, &host->ring);
-        __atomic_store_n(&control->request_event, host->request_consumer + 1, __ATOMIC_SEQ_CST);
-    } while ( __atomic_load_n(&control->request_producer, __ATOMIC_SEQ_CST) != host->request_consumer );
-}
-
-static void reliable_run(struct host *host, unsigned int outstanding, uint64_t events, bool bare)
-{
-    uint64_t before = host->answered;
-    unsigned int vcpu;
-
-    while ( host->answered - before < events )
-    {
-        for ( vcpu = 0; vcpu < outstanding; vcpu++ )
-            reliable_put(host, vcpu, before + 1);
-        if ( bare )
-            bare_consume(host);
-        else
-            reliable_consume(host);
-    }
-}
-
-#define LOSSY_PAGES 4u
-#define LOSSY_BATCH 64u
-#define LOSSY_OFFSET ((uint32_t)sizeof(struct xen_memevent_lossy))
-
-static void lossy_open(struct host *host)
-{
-    /* A power of two, within the pages: half of them are used, as the control words take the begin. */
-    uint32_t slots = LOSSY_PAGES * PAGE_OCTETS / sizeof(struct xen_memevent_record) / 2;
-    struct transport *transport;
-    void *memory = aligned_alloc(PAGE_OCTETS, LOSSY_PAGES * PAGE_OCTETS);
-
-    if ( memory )
-        memset(memory, 0, LOSSY_PAGES * PAGE_OCTETS);
-    require(memory, "no memory");
-    memset(host, 0, sizeof(*host));
-    host->hv.ops = &host_ops;
-    memevent_lossy_init(&host->lossy, memory, LOSSY_OFFSET, slots, LOSSY_BATCH);
-    host->ring = (struct hypervisor_ring){
-        .page = memory, .size = LOSSY_PAGES * PAGE_OCTETS, .fd = -1, .kind = RING_LOSSY, .rings = 1,
-        .ring_size = LOSSY_PAGES * PAGE_OCTETS, .slots = slots, .request_size = sizeof(struct xen_memevent_record),
-        .request_offset = LOSSY_OFFSET, .batch = LOSSY_BATCH, .attachment = 1,
-    };
-    require(!ring_lossy_open(&host->ring, &transport) &&
-            !channel_open(&host->hv, &host->ring, transport, &host->channel), "the lossy channel cannot be opened");
-}
-
-enum lossy_work { LOSSY_PUT, LOSSY_DROP, LOSSY_BOTH };
-
-/* Seconds for RECORDS. */
-static double lossy_run(enum lossy_work work)
-{
-    struct memevent_record records[LOSSY_BATCH];
-    struct xen_memevent_record record = { .kind = XEN_MEMEVENT_GFN, .reason = XEN_MEMEVENT_UNSHARED, .domid = 1 };
-    struct host host;
-    uint64_t i, lost = 0, taken = 0;
-    double begin, seconds;
-    int got;
-
-    lossy_open(&host);
-    if ( work == LOSSY_DROP )
-        for ( i = 0; i < host.lossy.slots; i++ )
-            memevent_lossy_put(&host.lossy, &record);
-    if ( work == LOSSY_BOTH )
-        memevent_arm(host.channel);
-    begin = now();
-    for ( i = 0; i < RECORDS; i++ )
-    {
-        record.what = i;
-        if ( memevent_lossy_put(&host.lossy, &record) )
-        {
-            notify(to_consumer);
-            wake(to_consumer);
-            while ( (got = memevent_take_records(host.channel, records, LOSSY_BATCH, &lost)) > 0 )
-                taken += got;
-            memevent_arm(host.channel);
-        }
-        /* A consumer that is infinitely fast: its index, once in half a ring. */
-        if ( work == LOSSY_PUT && !(i % (host.lossy.slots / 2)) )
-            __atomic_store_n(&host.lossy.shared->consumer, host.lossy.producer, __ATOMIC_RELEASE);
-    }
-    seconds = now() - begin;
-    require((work == LOSSY_DROP) == (host.lossy.dropped > 0), "records were dropped that should not, or not");
-    require(work != LOSSY_BOTH || taken + (host.lossy.producer - host.lossy.shared->consumer) == RECORDS,
-            "records were lost");
-    memevent_detach(host.channel);
-    free(host.ring.page);
-
-    return seconds;
-}
-
-/* ---- figures ---- */
+#define EVENTS_OWN       (64u * 2000)
+#define EVENTS_CROSSING  (64u * 300)
+#define RECORDS          2000000u
+/* Samples of a step, of which the median is taken: each is half a microsecond or so. */
+#define STEPS            2000u
+#define ROUNDS           21u
+#define ROUNDS_MAX       1000u
+#define OLD_SLOTS        8u
 
 struct figure {
     double samples[ROUNDS_MAX];
@@ -425,97 +47,187 @@ static double median(struct figure *figure)
     return figure->samples[rounds / 2];
 }
 
+enum shape { OLD, OURS, LIBRARY, SHAPES };
+static const char *const shape_names[] = { "old", "ours", "libmemevent" };
+
 struct cell {
+    bool load;
     unsigned int outstanding;
-    bool eventfd;
-    struct figure old, ours, ratio;
-    struct figure library;              /* ours with libmemevent instead of a consumer by hand */
-    double old_said, ours_said;         /* notifications an event */
+    struct figure own[SHAPES];          /* nanoseconds an event without crossings, */
+    struct figure all[SHAPES];          /* and with them */
+    struct figure ratio[SHAPES];        /* the old shape's by this one's, of one round */
+    double notifications[SHAPES], calls[SHAPES];        /* an event */
 };
 
 static struct cell cells[] = {
     { .outstanding = 1 }, { .outstanding = 8 }, { .outstanding = 64 },
-    { .outstanding = 1, .eventfd = true }, { .outstanding = 8, .eventfd = true }, { .outstanding = 64, .eventfd = true },
+    { .load = true, .outstanding = 1 }, { .load = true, .outstanding = 8 }, { .load = true, .outstanding = 64 },
 };
 #define CELLS (sizeof(cells) / sizeof(cells[0]))
 
+static struct figure lossy_figures[LOSSY_WORKS];
 static const char *const lossy_names[] = { "put", "drop", "put and take" };
-static struct figure lossy_figures[3];
-static double lossy_said;
+static double lossy_notifications;
 
-/* The two one right after the other, so that what disturbs the machine disturbs both. */
-static void measure_cell(struct cell *cell, struct host *bare, struct host *host, unsigned int round)
+static struct parts old_steps, our_steps;
+
+/* Nanoseconds an event. */
+static double run(enum shape shape, struct host *host, const struct cell *cell, bool crossings)
 {
-    uint64_t events = cell->eventfd ? EVENTS_SAID : EVENTS_QUIET;
-    double t0, t1, t2, t3;
+    uint64_t events = crossings ? EVENTS_CROSSING : EVENTS_OWN;
+    struct work work = { .outstanding = cell->outstanding, .load = cell->load, .left = events };
+    double begin = now(), end;
 
-    with_eventfd = cell->eventfd;
-    notifications = 0;
-    t0 = now();
-    old_run(cell->outstanding, events);
-    t1 = now();
-    cell->old_said = (double)notifications / events;
-    notifications = 0;
-    reliable_run(bare, cell->outstanding, events, true);
-    t2 = now();
-    cell->ours_said = (double)notifications / events;
-    reliable_run(host, cell->outstanding, events, false);
-    t3 = now();
-    cell->old.samples[round] = events / (t1 - t0);
-    cell->ours.samples[round] = events / (t2 - t1);
-    cell->library.samples[round] = events / (t3 - t2);
-    cell->ratio.samples[round] = (t1 - t0) / (t2 - t1);
+    port.crossings = crossings;
+    port.notifications = port.calls = 0;
+    if ( shape == OLD )
+        old_run(&work);
+    else
+        reliable_run(host, &work, shape == OURS);
+    end = now();
+    require(work.answered == events, "events were lost");
+
+    return (end - begin) * 1e9 / events;
+}
+
+/* The shapes one right after the other, so that what disturbs the machine disturbs all. */
+static void measure_cell(struct cell *cell, struct host *hosts[SHAPES], unsigned int round)
+{
+    enum shape shape;
+
+    for ( shape = OLD; shape < SHAPES; shape++ )
+        cell->own[shape].samples[round] = run(shape, hosts[shape], cell, false);
+    for ( shape = OLD; shape < SHAPES; shape++ )
+    {
+        cell->all[shape].samples[round] = run(shape, hosts[shape], cell, true);
+        cell->notifications[shape] = (double)port.notifications / EVENTS_CROSSING;
+        cell->calls[shape] = (double)port.calls / EVENTS_CROSSING;
+        cell->ratio[shape].samples[round] = cell->all[OLD].samples[round] / cell->all[shape].samples[round];
+    }
+}
+
+/* The median of each step, less what reading the clock costs. */
+static void measure_steps(struct parts *out, struct host *host, unsigned int events)
+{
+    static double samples[4][STEPS];
+    struct parts parts;
+    unsigned int i;
+
+    for ( i = 0; i < STEPS; i++ )
+    {
+        samples[3][i] = -part_clock();
+        samples[3][i] += part_clock();
+        if ( host )
+            reliable_parts(host, &parts);
+        else
+            old_parts(&parts);
+        samples[0][i] = parts.put;
+        samples[1][i] = parts.consume;
+        samples[2][i] = parts.take;
+    }
+    for ( i = 0; i < 4; i++ )
+        qsort(samples[i], STEPS, sizeof(double), compare);
+    for ( i = 0; i < 3; i++ )
+        samples[i][STEPS / 2] -= samples[3][STEPS / 2] / events;
+    *out = (struct parts){ samples[0][STEPS / 2], samples[1][STEPS / 2], samples[2][STEPS / 2] };
 }
 
 static void measure(void)
 {
-    struct host bare, host;
+    struct host *hosts[SHAPES] = { NULL, reliable_open(), reliable_open() };
     unsigned int round, i;
 
-    reliable_open(&bare);
-    reliable_open(&host);
-    require(!memevent_arm(host.channel), "there is an event");
     for ( round = 0; round < rounds; round++ )
     {
         for ( i = 0; i < CELLS; i++ )
-            measure_cell(&cells[i], &bare, &host, round);
-        with_eventfd = false;
-        for ( i = 0; i < 3; i++ )
+            measure_cell(&cells[i], hosts, round);
+        port.crossings = false;
+        for ( i = 0; i < LOSSY_WORKS; i++ )
         {
-            notifications = 0;
-            lossy_figures[i].samples[round] = RECORDS / lossy_run(i);
+            port.notifications = 0;
+            lossy_figures[i].samples[round] = RECORDS / lossy_run(i, RECORDS);
             if ( i == LOSSY_BOTH )
-                lossy_said = (double)notifications / RECORDS;
+                lossy_notifications = (double)port.notifications / RECORDS;
         }
     }
-    reliable_close(&host);
-    reliable_close(&bare);
+    measure_steps(&old_steps, NULL, OLD_SLOTS);
+    measure_steps(&our_steps, hosts[OURS], VCPUS);
+    reliable_close(hosts[OURS]);
+    reliable_close(hosts[LIBRARY]);
 }
+
+/* What a crossing costs here: what the old shape's events cost more with them. */
+static double crossing_cost(void)
+{
+    struct cell *cell = &cells[CELLS - 1];
+
+    return (median(&cell->all[OLD]) - median(&cell->own[OLD])) / cell->calls[OLD];
+}
+
+/* The ratio if each crossing cost so many nanoseconds. */
+static double ratio_at(struct cell *cell, enum shape shape, double cost)
+{
+    return (median(&cell->own[OLD]) + cell->calls[OLD] * cost) /
+           (median(&cell->own[shape]) + cell->calls[shape] * cost);
+}
+
+static const double costs[] = { 100, 250, 500, 1000, 2000 };
+#define COSTS (sizeof(costs) / sizeof(costs[0]))
 
 static void print_table(void)
 {
-    unsigned int i;
+    unsigned int i, j;
 
-    printf("%u rounds; CPU time of both ends; median (least-most)\n\n", rounds);
-    printf("reliable    notification   old, events/s   ours, events/s   ratio                 libmemevent   notifications/event\n");
+    printf("%u rounds; CPU time of both ends; median (least-most)\n", rounds);
     for ( i = 0; i < CELLS; i++ )
     {
         struct cell *cell = &cells[i];
-        double old = median(&cell->old), ours = median(&cell->ours), ratio = median(&cell->ratio);
+        enum shape shape;
 
-        printf("%2u at once  %-12s   %13.0f   %14.0f   %5.1f (%5.1f-%5.1f)   %11.0f   %.2f, %.3f\n", cell->outstanding,
-               cell->eventfd ? "eventfd" : "none", old, ours, ratio, cell->ratio.samples[0],
-               cell->ratio.samples[rounds - 1], median(&cell->library), cell->old_said, cell->ours_said);
+        if ( !i || cell->load != cells[i - 1].load )
+            printf("\n%-11s          events/s   ns each: own + crossings   crossings   notifications   times the old\n",
+                   cell->load ? "under load" : "in bursts");
+        for ( shape = OLD; shape < SHAPES; shape++ )
+        {
+            double own = median(&cell->own[shape]), all = median(&cell->all[shape]);
+
+            printf("%2u %-11s  %11.0f   %8.1f %5.1f + %8.1f      %6.3f          %6.3f", cell->outstanding,
+                   shape_names[shape], 1e9 / all, all, own, all - own, cell->calls[shape], cell->notifications[shape]);
+            if ( shape != OLD )
+            {
+                double middle = median(&cell->ratio[shape]);
+
+                printf("   %5.1f (%.1f-%.1f)", middle, cell->ratio[shape].samples[0],
+                       cell->ratio[shape].samples[rounds - 1]);
+            }
+            printf("\n");
+        }
     }
+    printf("\na crossing (system call, hypercall, upcall) is %.0f ns here; ours under load, if it were\n  ns        ",
+           crossing_cost());
+    for ( j = 0; j < COSTS; j++ )
+        printf("%7.0f", costs[j]);
+    for ( i = 0; i < CELLS; i++ )
+    {
+        if ( !cells[i].load )
+            continue;
+        printf("\n  %2u at once", cells[i].outstanding);
+        for ( j = 0; j < COSTS; j++ )
+            printf("%7.1f", ratio_at(&cells[i], OURS, costs[j]));
+    }
+    printf("\n\nns an event of its own    put   consume and answer   take the answer\n"
+           "old                    %6.1f               %6.1f            %6.1f\n"
+           "ours                   %6.1f               %6.1f            %6.1f\n",
+           old_steps.put, old_steps.consume, old_steps.take, our_steps.put, our_steps.consume, our_steps.take);
     printf("\nlossy          records/s, millions        ns each\n");
-    for ( i = 0; i < 3; i++ )
+    for ( i = 0; i < LOSSY_WORKS; i++ )
     {
         double middle = median(&lossy_figures[i]);
 
         printf("%-12s   %6.1f (%5.1f-%5.1f)       %6.2f\n", lossy_names[i], middle / 1e6,
                lossy_figures[i].samples[0] / 1e6, lossy_figures[i].samples[rounds - 1] / 1e6, 1e9 / middle);
     }
-    printf("one notification for %.0f records\n", 1 / lossy_said);
+    printf("one notification for %.0f records\n", 1 / lossy_notifications);
     printf("\noutstanding requests in a page: old %u, ours %zu\n", OLD_SLOTS,
            PAGE_OCTETS / sizeof(struct xen_memevent_request));
 }
@@ -528,34 +240,49 @@ static void print_figure(const char *name, struct figure *figure)
            figure->samples[rounds - 1]);
 }
 
+static void print_steps(const char *name, const struct parts *steps)
+{
+    printf("\"%s\": {\"put\": %.2f, \"consume\": %.2f, \"take\": %.2f}", name, steps->put, steps->consume, steps->take);
+}
+
 static void print_json(void)
 {
+    enum shape shape;
     unsigned int i;
 
-    printf("{\"rounds\": %u, \"reliable\": [", rounds);
+    printf("{\"version\": 2, \"rounds\": %u, \"reliable\": [", rounds);
     for ( i = 0; i < CELLS; i++ )
     {
-        printf("%s\n  {\"outstanding\": %u, \"notification\": \"%s\", ", i ? "," : "", cells[i].outstanding,
-               cells[i].eventfd ? "eventfd" : "none");
-        print_figure("old_events_per_second", &cells[i].old);
-        printf(", ");
-        print_figure("events_per_second", &cells[i].ours);
-        printf(", ");
-        print_figure("ratio", &cells[i].ratio);
-        printf(", ");
-        print_figure("libmemevent_events_per_second", &cells[i].library);
-        printf(", \"old_notifications_per_event\": %.4f, \"notifications_per_event\": %.4f}", cells[i].old_said,
-               cells[i].ours_said);
+        struct cell *cell = &cells[i];
+
+        printf("%s\n  {\"work\": \"%s\", \"outstanding\": %u", i ? "," : "", cell->load ? "load" : "bursts",
+               cell->outstanding);
+        for ( shape = OLD; shape < SHAPES; shape++ )
+        {
+            printf(",\n   \"%s\": {\"crossings_per_event\": %.4f, \"notifications_per_event\": %.4f, ", shape_names[shape],
+                   cell->calls[shape], cell->notifications[shape]);
+            print_figure("own_ns", &cell->own[shape]);
+            printf(", ");
+            print_figure("ns", &cell->all[shape]);
+            printf(", ");
+            print_figure("times_the_old", &cell->ratio[shape]);
+            printf("}");
+        }
+        printf("}");
     }
-    printf("],\n \"lossy\": {");
-    for ( i = 0; i < 3; i++ )
+    printf("],\n \"crossing_ns\": %.1f, \"steps_ns\": {", crossing_cost());
+    print_steps("old", &old_steps);
+    printf(", ");
+    print_steps("ours", &our_steps);
+    printf("},\n \"lossy\": {");
+    for ( i = 0; i < LOSSY_WORKS; i++ )
     {
         static const char *const names[] = { "put_per_second", "drop_per_second", "put_and_take_per_second" };
 
         print_figure(names[i], &lossy_figures[i]);
         printf(", ");
     }
-    printf("\"notifications_per_record\": %.5f},\n", lossy_said);
+    printf("\"notifications_per_record\": %.5f},\n", lossy_notifications);
     printf(" \"outstanding_per_page\": {\"old\": %u, \"ours\": %zu}}\n", OLD_SLOTS,
            PAGE_OCTETS / sizeof(struct xen_memevent_request));
 }
@@ -571,19 +298,15 @@ int main(int argc, char *argv[])
         fprintf(stderr, "usage: bench/channel [--json] [ROUNDS], at most %u rounds\n", ROUNDS_MAX);
         return 2;
     }
-    to_consumer = eventfd(0, EFD_CLOEXEC);
-    to_hypervisor = eventfd(0, EFD_CLOEXEC);
-    old_page = aligned_alloc(PAGE_OCTETS, PAGE_OCTETS);
-    require(to_consumer >= 0 && to_hypervisor >= 0 && old_page, "no memory, or no descriptors");
-    memset(old_page, 0, PAGE_OCTETS);
+    port_open();
+    old_open();
     measure();
     if ( json )
         print_json();
     else
         print_table();
-    free(old_page);
-    close(to_hypervisor);
-    close(to_consumer);
+    old_close();
+    port_close();
 
     return 0;
 }
