@@ -3,14 +3,9 @@
 #     time|count PAGER ROUND VCPUS MEMORY TOUCHES PASSES
 # What it measures goes out as lines of key=value behind "bench:"; what they mean is figures.py's business.
 . /usr/lib/xenhost/functions.sh
+. /root/guest.sh
 
 touches_few=600         # of a run that counts: tracing makes each system call many times dearer
-
-# kib NAME: what the guest has, exactly (xl list rounds to MiB)
-kib()
-{
-    xentop -b -f -i 1 | awk -v name="$1" '$1 == name { print $5 }'
-}
 
 # cpu: nanoseconds that all threads of the pager have run
 cpu()
@@ -25,12 +20,6 @@ host()
         $2 == 0 { dom0 = $NF } $1 == name { guest = $NF } END { print "dom0_" when "=" dom0, "guest_" when "=" guest }'
 }
 
-now()
-{
-    read -r _up _ < /proc/uptime
-    echo "${_up%.*}${_up#*.}0"
-}
-
 started()
 {
     kib_before=$(kib $guest); cpu_before=$(cpu); host_before=$(host from); ms_before=$(now)
@@ -42,33 +31,6 @@ ended()
     _ms=$(now); _cpu=$(cpu); _host=$(host to); _kib=$(kib $guest)
     echo "bench: run=$run phase=$1 wall_ms=$((_ms - ms_before)) cpu_ns=$((_cpu - cpu_before))" \
          "kib_before=$kib_before kib=$_kib $host_before $_host"
-}
-
-ready_count()
-{
-    grep -c '^guest: ready' "$(guest_console $guest)"
-}
-
-# tell LINE: types it on the guest's console
-tell()
-{
-    echo "$1" > "$(xenstore-read /local/domain/$(guest_id $guest)/console/tty)"
-}
-
-# ask PHASE PROGRAM: the guest runs it; its lines go out
-ask()
-{
-    _lines=$(wc -l < "$(guest_console $guest)")
-    _ready=$(ready_count)
-    tell "$2" || fail "guest $guest cannot be asked"
-    _until=$(($(now) + 240000))
-    while [ "$(ready_count)" -le "$_ready" ]; do
-        sleep 1
-        [ "$(now)" -lt "$_until" ] || { tail -n 5 "$(guest_console $guest)"; fail "$run $1: the guest hangs at '$2'"; }
-        kill -0 $pid 2>/dev/null || [ -z "$pid" ] || fail "$run $1: the pager has ended: $(tail -n 3 /tmp/pager.log)"
-    done
-    tail -n +$((_lines + 1)) "$(guest_console $guest)" | tr -d '\r' | grep '^guest: .*touches=' |
-        sed "s|^guest: \([a-z]*\) |bench: run=$run phase=$1 guest=\1 |"
 }
 
 # page_out KIB: sets the target and waits for it; what stays above it is in the figures
@@ -100,31 +62,6 @@ trace_end()
             echo "bench: run=$run phase=$1 call=$_call count=$_count"
         done
     echo "bench: run=$run phase=$1 traced=1"
-}
-
-pager_start()
-{
-    case $pager in
-        ours)     /usr/sbin/xenpaging -d $id $ours > /tmp/pager.log 2>&1 & ;;
-        upstream) /root/upstream-xenpaging -d $id -f /tmp/pagefile > /tmp/pager.log 2>&1 & ;;
-    esac
-    pid=$!
-    sleep 2
-    kill -0 $pid 2>/dev/null || { cat /tmp/pager.log; fail "$run: the pager does not start"; }
-}
-
-pager_end()
-{
-    xl destroy $guest
-    guest_wait_gone $guest
-    for _i in 1 2 3 4 5 6 7 8 9 10; do
-        kill -0 $pid 2>/dev/null || break
-        sleep 0.3
-    done
-    kill -9 $pid 2>/dev/null
-    wait $pid 2>/dev/null
-    rm -f /tmp/pagefile /tmp/trace
-    pid=
 }
 
 timed()

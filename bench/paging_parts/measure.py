@@ -72,7 +72,8 @@ def run(options, program):
             out.write("".join("%s %s %d %d %d %d %d\n" % step for step in steps))
         command = [XENHOST, "run", "--cpu", "amd", "--vcpus", str(options.vcpus),
                    "--timeout", str(120 + SECONDS_A_ROUND * len(steps)),
-                   "--add", program + ":/root/upstream-xenpaging", "--add", path + ":/root/plan"]
+                   "--add", program + ":/root/upstream-xenpaging", "--add", path + ":/root/plan",
+                   "--add", os.path.join(HERE, "guest.sh") + ":/root/guest.sh"]
         command += options.host + [os.path.join(HERE, "dom0.sh"), "/root/plan"] + options.ours.split()
         done = 0
         environment = dict(os.environ)

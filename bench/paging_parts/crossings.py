@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""bench/crossings: what a page out and a page in cost in hypercalls and in exits, before and after.
+
+Two boots: a stock hypervisor, with upstream's pager and ours on upstream's interface, and the patched one with our
+channels. Both hypervisors are built with Xen's own counters switched on, and with nothing else changed.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+
+from bed import archive, cache, failure, progress
+
+from . import figures, upstream
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+XENHOST = os.path.join(TOP, "tests", "system", "xenhost")
+XENPERF = "/usr/lib/xen-4.17/bin/xenperf"
+SECONDS_A_RUN = 240     # generous: a machine under load is slower by much
+
+# The option's entry gets a default, as alldefconfig asks for defaults only.
+COUNTERS = ('bool "Performance Counters"\n', 'bool "Performance Counters"\n\tdefault y\n')
+
+SIDES = (
+    ("upstream", "upstream's pager, stock Xen", True, "upstream"),
+    ("stock", "ours, stock Xen", True, "ours"),
+    ("channels", "ours, channels", False, "ours"),
+)
+
+# counter, what it says
+ROWS = (
+    ("pager", "hypercalls that the pager asks for"),
+    ("hypercall:memevent_op", "  memevent_op"),
+    ("hypercall:memory_op", "  memory_op"),
+    ("hypercall:multicall", "  multicall: memory_op from libxenctrl, or in batches"),
+    ("calls_from_multicall", "    calls in them"),
+    ("hypercall:event_channel_op", "  event_channel_op: notifications, unmasking"),
+    ("hypercall:sysctl", "  sysctl"),
+    ("hypercall:domctl", "  domctl"),
+    ("kernel", "hypercalls that dom0's kernel makes of them"),
+    ("hypercall:mmu_update", "  mmu_update: page tables"),
+    ("hypercall:mmuext_op", "  mmuext_op: flushes, address spaces"),
+    ("hypercall:update_va_mapping", "  update_va_mapping"),
+    ("hypercall:stack_switch", "  stack_switch: context switches"),
+    ("hypercall:set_segment_base", "  set_segment_base: the same"),
+    ("vmexits", "exits of the guest"),
+    ("vmexit:npf", "  nested page faults"),
+    ("page_faults", "page faults of dom0"),
+)
+# Others (iret, sched_op, vcpu_op, set_timer_op) go with interrupts and with idling, not with pages.
+SUMS = {
+    "pager": ("memevent_op", "memory_op", "multicall", "event_channel_op", "sysctl", "domctl"),
+    "kernel": ("mmu_update", "mmuext_op", "update_va_mapping", "stack_switch", "set_segment_base"),
+}
+MEMEVENT = "arch_7"     # as xenperf calls our hypercall's number
+NPF = "143"             # as Xen numbers them for its counters
+
+PHASES = (("out", "a page out"), ("in", "a page in, on demand"),
+          ("both", "both: a random fault, with the page out for it"), ("sequential", "a page read in order"))
+
+
+def parser():
+    main = argparse.ArgumentParser(
+        prog="bench/crossings", description="Hypercalls and exits a page out and a page in, as Xen counts them, on stock "
+        "Xen and on our channels, in the real-Xen test bed. What an idle host has in the same time is taken off.")
+    main.add_argument("--rounds", type=int, default=5, metavar="N", help="guests for each pager (default 5)")
+    main.add_argument("--hypervisors", default="stock,patched", metavar="NAME,...", help="which are booted, in this order")
+    main.add_argument("--memory", type=int, default=32, metavar="MIB",
+                      help="of the guest; half of it is paged out (default 32)")
+    main.add_argument("--touches", type=int, default=3000, metavar="N", help="random touches a round (default 3000)")
+    main.add_argument("--host", action="append", default=[], metavar="OPTION",
+                      help="passed to `xenhost run` as it is, for instance --host=--build=DIR")
+    main.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    main.add_argument("--raw", metavar="FILE", help="keep dom0's lines there; or, with --again, read them from there")
+    main.add_argument("--again", action="store_true", help="no run: figures from --raw FILE")
+    return main
+
+
+def counting_tree(stock):
+    """A Xen source tree whose build counts."""
+    source = archive.xen_source()
+    patches = os.path.join(TOP, "hypervisor-patches")
+    log = os.path.join(cache.directory("logs"), "crossings-tree.log")
+    parts = ["".join(COUNTERS), ("file", source)]
+    if not stock:
+        for path in cache.tree_files(patches):
+            parts += [os.path.relpath(path, patches), ("file", path)]
+
+    def make(where):
+        open(log, "w").close()
+        tree = os.path.join(where, "tree")
+        progress.run(["dpkg-source", "--no-check", "-x", source, tree], "unpacking Xen's source", log)
+        if not stock:
+            progress.run([os.path.join(patches, "apply"), tree], "applying hypervisor-patches/", log)
+        path = os.path.join(tree, "xen", "Kconfig.debug")
+        with open(path) as kconfig:
+            text = kconfig.read()
+        if text.count(COUNTERS[0]) != 1:
+            raise failure.Failure(failure.PREPARE, "Xen's performance counters are not where they were, in %s" % path)
+        with open(path, "w") as kconfig:
+            kconfig.write(text.replace(*COUNTERS))
+
+    return os.path.join(cache.entry("crossings-tree", cache.digest(parts), make), "tree")
+
+
+def boot(options, stock, program, raw):
+    """Dom0's lines, with the side's name before the pager's."""
+    pagers = [pager for _, _, on_stock, pager in SIDES if on_stock == stock]
+    command = [XENHOST, "run", "--cpu", "amd", "--vcpus", "2", "--xen-tree", counting_tree(stock),
+               "--timeout", str(180 + SECONDS_A_RUN * options.rounds * len(pagers)),
+               "--add", program + ":/root/upstream-xenpaging", "--add", XENPERF + ":/root/xenperf",
+               "--add", os.path.join(HERE, "guest.sh") + ":/root/guest.sh"]
+    command += options.host + [os.path.join(HERE, "crossings.sh"), str(options.memory), str(options.touches),
+                               str(options.rounds)] + pagers
+    lines = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as host:
+        for line in host.stdout:
+            line = line.rstrip("\r\n")
+            if not stock:
+                line = line.replace("run=cross/ours/", "run=cross/channels/")
+            lines.append(line.replace("run=cross/ours/", "run=cross/stock/"))
+            raw.write(lines[-1] + "\n")
+            if not line.startswith(("bench", "got a tsc mode string")):
+                progress.say(line)
+    if host.returncode:
+        raise failure.Failure(host.returncode, "the measurement did not end as it should")
+    return lines
+
+
+def rename(call):
+    call = call.replace("hypercall:" + MEMEVENT, "hypercall:memevent_op")
+    return re.sub(r"^vmexit:%s$" % NPF, "vmexit:npf", call)
+
+
+def counts(phase, idle):
+    """Each counter's growth that an idle host would not have had."""
+    seconds, idle_seconds = int(phase["wall_ms"]), int(idle["wall_ms"])
+    out = {rename(call): count - idle["calls"].get(call, 0) * seconds / idle_seconds
+           for call, count in phase["calls"].items()}
+    for name, calls in SUMS.items():
+        out[name] = sum(out.get("hypercall:" + call, 0) for call in calls)
+    return out
+
+
+def rounds(runs):
+    """{side: {phase: {counter: [a value a page, by round]}}}"""
+    out = {}
+    for run, phases in runs.items():
+        side = run.split("/")[1]
+        figures.check(run, phases)
+        idle = phases["idle"]
+        pages = {"out": figures._pages_out(phases["out"]), "both": figures._slow(phases["random"], "rand"),
+                 "sequential": figures._touches(phases["sequential"], "seq")}
+        per = {name: {call: count / pages[name] for call, count in counts(phases[phase], idle).items()}
+               for name, phase in (("out", "out"), ("both", "random"), ("sequential", "sequential"))}
+        per["in"] = {call: count - per["out"].get(call, 0) for call, count in per["both"].items()}
+        for name, values in per.items():
+            for call, value in values.items():
+                out.setdefault(side, {}).setdefault(name, {}).setdefault(call, []).append(value)
+    return out
+
+
+def cell(table, side, phase, call):
+    values = table.get(side, {}).get(phase, {}).get(call)
+    if not values:
+        return "-"
+    s = figures.summary(values)
+    return "%.2f (%.2f-%.2f)" % (s["median"], s["least"], s["most"])
+
+
+def as_text(table):
+    lines = ["crossings a page, as Xen counts them; the median of the rounds (least-most); an idle host's are taken off"]
+    for phase, what in PHASES:
+        lines += ["", "%-52s" % what + "".join("%26s" % title for _, title, _, _ in SIDES)]
+        for call, text in ROWS:
+            cells = [cell(table, side, phase, call) for side, _, _, _ in SIDES]
+            if any(c != "-" for c in cells):
+                lines.append(("%-52s" % text + "".join("%26s" % c for c in cells)).rstrip())
+    return "\n".join(lines)
+
+
+def as_json(table):
+    return json.dumps({"version": 1, "unit": "a page", "sides": {
+        side: {phase: {call: dict(figures.summary(values), values=values) for call, values in calls.items()}
+               for phase, calls in phases.items()} for side, phases in table.items()}}, indent=1)
+
+
+def main(arguments):
+    options = parser().parse_args(arguments)
+    try:
+        if not set(options.hypervisors.split(",")) <= {"stock", "patched"}:
+            raise failure.Failure(failure.USAGE, "--hypervisors: stock, patched, or both")
+        if options.again:
+            with open(options.raw) as source:
+                lines = source.read().splitlines()
+        else:
+            if not os.path.exists(XENPERF):
+                raise failure.Failure(failure.PREPARE, "%s is missing: package xen-utils-4.17" % XENPERF)
+            program, _ = upstream.build()
+            with open(options.raw or os.devnull, "w", buffering=1) as raw:
+                lines = [line for name in options.hypervisors.split(",")
+                         for line in boot(options, name == "stock", program, raw)]
+        table = rounds(figures.read(lines))
+    except figures.Unusable as problem:
+        progress.warn(str(problem))
+        return 1
+    except failure.Failure as problem:
+        if problem.detail:
+            sys.stderr.write(problem.detail.rstrip() + "\n")
+        progress.warn(problem.sentence)
+        return problem.status
+    print((as_json if options.json else as_text)(table))
+    return 0
