@@ -20,7 +20,7 @@ sharer_start()
     _started=$(grep -c "^xensharing.*Xen 4" "$sharer_log")
     xensharing --foreground "$@" >> "$sharer_log" 2>&1 &
     sharer_pid=$!
-    wait_until 30 sharer_said_again "Xen 4" "$_started" || sharer_dead "did not start"
+    wait_until 60 sharer_said_again "Xen 4" "$_started" || sharer_dead "did not start"
 }
 
 # sharer_said_again PATTERN TIMES: more often than that
@@ -60,7 +60,7 @@ passes()
 {
     _from=$(sharer_value scan pass)
     _from=${_from:-0}
-    wait_until 120 value_is scan pass -gt $((_from + $1)) || sharer_dead "makes no passes"
+    wait_until 300 value_is scan pass -gt $((_from + $1)) || sharer_dead "makes no passes"
 }
 
 # saved: frames that sharing saves the host, as Xen counts them
@@ -100,13 +100,13 @@ alike()
     _own=$((${_own:-0} + 1))
     guest_start "$1" memory="$2" vcpus="$4" kernel=tiny \
         extra="mem=$3 seed=$5${6:+ own=$_own:$6} mix=zero:20,same:5,text:35,random:40 slow=1000 run=fill,verify,wait"
-    guest_wait "$1" "guest: ready" 120
+    guest_wait "$1" "guest: ready" 300
 }
 
 # guest_verifies NAME WHEN [SECONDS]: every word of its memory is compared, by itself
 guest_verifies()
 {
-    _line=$(guest_ask "$1" verify "guest: (verify|corrupt)" "${3:-120}") || exit 1
+    _line=$(guest_ask "$1" verify "guest: (verify|corrupt)" "${3:-300}") || exit 1
     echo "$_line"
     case $_line in
         *" bad=0 "*) pass "$1 verifies its memory $2" ;;
