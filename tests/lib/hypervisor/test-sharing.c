@@ -162,6 +162,27 @@ static void test_one_master(void **unused)
     assert_int_equal(source(6)->handle, 0);
 }
 
+/* Of one submission, clients of different domains: each is compared with its own. */
+static void test_two_clients(void **unused)
+{
+    (void)unused;
+    prepare(4);
+    for ( unsigned int i = 1; i < 4; i += 2 )
+    {
+        ops[i].sharing.client_domid = FAKE_DOMID;
+        ops[i].sharing.client_gfn = 100 + i;
+        source(100 + i)->contents = i == 1 ? 1000 + i : 5;
+        client(100 + i)->contents = i == 1 ? 5 : 1000 + i;
+    }
+    assert_int_equal(hv->ops->submit(hv, ops, 4), 0);
+    expect(0, 0, MEMEVENT_MERGED);
+    expect(1, 0, MEMEVENT_MERGED);
+    expect(2, 0, MEMEVENT_MERGED);
+    expect(3, -EILSEQ, MEMEVENT_DIFFERENT);
+    assert_int_equal(source(1)->handle, source(101)->handle);
+    assert_int_equal(client(101)->handle + client(103)->handle, 0);
+}
+
 static void test_nominate_and_unshare(void **unused)
 {
     (void)unused;
@@ -297,7 +318,8 @@ static void test_as_stock(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_merge), TEST(test_outcomes), TEST(test_one_master), TEST(test_nominate_and_unshare),
+        TEST(test_merge), TEST(test_outcomes), TEST(test_one_master), TEST(test_two_clients),
+        TEST(test_nominate_and_unshare),
         TEST(test_failures), TEST(test_mappings), TEST(test_host), TEST(test_as_stock),
     };
 
