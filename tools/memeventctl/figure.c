@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <langinfo.h>
 #include <string.h>
 #include <time.h>
 
@@ -14,6 +15,23 @@
 #define KIB_A_PAGE    4U
 #define NS_A_MS       1000000U
 #define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
+
+void figure_escape(char *text, const char *words)
+{
+    char escaped[FIGURE_TEXT_BYTES];
+    size_t used = 0;
+
+    utf8_escape(escaped, sizeof(escaped), words, strlen(words));
+    if ( !strcmp(nl_langinfo(CODESET), "UTF-8") )
+    {
+        snprintf(text, FIGURE_TEXT_BYTES, "%s", escaped);
+        return;
+    }
+    /* The terminal could not show it, and libsmartcols never comes to an end with it. */
+    for ( const char *c = escaped; *c && used + 5 < FIGURE_TEXT_BYTES; c++ )
+        used += snprintf(text + used, FIGURE_TEXT_BYTES - used, *c & 0x80 ? "\\x%02x" : "%c", (unsigned char)*c);
+    text[used] = '\0';
+}
 
 /* So many pages that their KiB do not fit into 64 bits are no figure. */
 void figure_format_kib(char *text, uint64_t value, bool pages)
@@ -64,7 +82,7 @@ static void format_text(char *text, const struct figure *figure, const struct js
     if ( figure->form == FORM_FLAG && status_has_flag(object, figure->path) )
         snprintf(text, FIGURE_TEXT_BYTES, "%s", status_flag(object, figure->path) ? "yes" : "no");
     else if ( figure->form == FORM_TEXT && words )
-        utf8_escape(text, FIGURE_TEXT_BYTES, words, strlen(words));
+        figure_escape(text, words);
 }
 
 static void format_number(char *text, const struct figure *figure, uint64_t value, const struct figure_row *row)

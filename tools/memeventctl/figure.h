@@ -49,6 +49,8 @@ struct figure_row {
 
 /* text has room for FIGURE_TEXT_BYTES.  What is not there is a dash. */
 void figure_format(char *text, const struct figure *figure, const struct figure_row *row);
+/* Any text, fit to be printed in this locale.  text has room for FIGURE_TEXT_BYTES. */
+void figure_escape(char *text, const char *words);
 void figure_format_kib(char *text, uint64_t value, bool pages);
 void figure_format_time(char *text, uint64_t nanoseconds);
 /* Counts a second since before, or the count. */

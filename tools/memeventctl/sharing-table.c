@@ -12,7 +12,6 @@
 #include <json-c/json.h>
 
 #include <daemon/options.h>
-#include <daemon/utf8.h>
 
 #include "figure.h"
 
@@ -161,7 +160,7 @@ static int add_named(struct libscols_table *table, const char *what, const struc
         char shown[FIGURE_TEXT_BYTES], label[FIGURE_TEXT_BYTES + 64], text[FIGURE_TEXT_BYTES] = "-";
         struct json_object *old = NULL;
 
-        utf8_escape(shown, sizeof(shown), name, strlen(name));
+        figure_escape(shown, name);
         snprintf(label, sizeof(label), "  %s %s", what, shown);
         if ( json_object_is_type(value, json_type_int) && json_object_get_int64(value) >= 0 )
         {
@@ -279,8 +278,8 @@ static void print_refusals(FILE *out, const struct json_object *root)
 
         if ( !refusal || status_number(domain, "domid") == STATUS_UNKNOWN )
             continue;
-        utf8_escape(reason, sizeof(reason), refusal, strlen(refusal));
-        utf8_escape(who, sizeof(who), name ? name : "", name ? strlen(name) : 0);
+        figure_escape(reason, refusal);
+        figure_escape(who, name ? name : "");
         fprintf(out, "Not shared: domain %" PRIu64 " (%s): %s\n", status_number(domain, "domid"), who, reason);
     }
 }

@@ -13,8 +13,6 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include <daemon/utf8.h>
-
 #include "figure.h"
 #include "screen.h"
 #include "sharing-table.h"
