@@ -316,6 +316,44 @@ static void test_hostile(void **state)
     pair_close(&pair);
 }
 
+/* Whoever comes after a consumer that wrote all over the ring finds what Xen knows, and loses nothing uncounted. */
+static void test_renew(void **state)
+{
+    struct xen_memevent_lossy *shared;
+    struct lossy_pair pair;
+    uint64_t what;
+    unsigned int i;
+
+    (void)state;
+    pair_open(&pair);
+    shared = pair.ring.shared;
+    for ( i = 0; i < SLOTS + 3; i++ )
+        put(&pair);
+    /* Three are taken, of which two are given back; then come two more, and everything is spoilt. */
+    for ( i = 0; i < 2; i++ )
+        assert_true(next(&pair, &what));
+    give_back(&pair);
+    for ( i = 0; i < 2; i++ )
+        put(&pair);
+    assert_true(next(&pair, &what));
+    memset(shared, 0xa5, OFFSET);
+    memevent_lossy_renew(&pair.ring);
+    assert_int_equal(shared->produced, SLOTS + 5);
+    assert_int_equal(shared->dropped, 3);
+    assert_int_equal(shared->producer, SLOTS + 2);
+    /* Xen has seen two of them given back, and keeps the rest. */
+    assert_int_equal(shared->consumer, 2);
+    pair.consumer = shared->consumer;
+    for ( i = 2; next(&pair, &what); i++ )
+        assert_int_equal(what, i < SLOTS ? i : i + 3);
+    assert_int_equal(i, SLOTS + 2);
+    /* An index that can be is left as it is. */
+    give_back(&pair);
+    memevent_lossy_renew(&pair.ring);
+    assert_int_equal(shared->consumer, SLOTS + 2);
+    pair_close(&pair);
+}
+
 /* An index that cannot be frees nothing, and hides nothing that was free before. */
 static void test_hostile_index(void **state)
 {
@@ -366,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_deadline_tells_of_losses),
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_hostile_index),
+        cmocka_unit_test(test_renew),
     };
     unsigned int seed = time(NULL);
 

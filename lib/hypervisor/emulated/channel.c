@@ -422,6 +422,8 @@ static int attach(struct emulated_host *host, enum memevent_class class, uint16_
         }
         channel->live = true;
     }
+    for ( unsigned int cpu = 0; !is_reliable(channel) && cpu < EMULATED_CPUS; cpu++ )
+        memevent_lossy_renew(&channel->rings[cpu]);
     ring->channel = channel;
     ring->memory = channel->memory;
     ring->memory->references++;

@@ -264,6 +264,29 @@ static void check_counters(void)
     }
 }
 
+/* The host's rings are what they were, whatever their last consumer wrote there. Records go on coming. */
+static void check_renewed(void)
+{
+    const struct channel *c = &channels[INVALIDATE];
+    struct xen_memevent_info before = counters(INVALIDATE), after;
+    uint64_t produced = 0, dropped = 0;
+
+    for ( unsigned int i = 0; i < c->attach.rings; i++ )
+    {
+        const struct xen_memevent_lossy *ring = (void *)(c->shared + (size_t)i * c->attach.ring_frames * 4096);
+
+        if ( ring->producer - ring->consumer > c->attach.slots )
+            fail("ring %u is left with %u records from %u on", i, ring->producer - ring->consumer, ring->consumer);
+        produced += ring->produced;
+        dropped += ring->dropped;
+    }
+    after = counters(INVALIDATE);
+    if ( produced < before.produced || produced > after.produced || dropped < before.dropped ||
+         dropped > after.dropped )
+        fail("the rings show %"PRIu64" records and %"PRIu64" dropped, of %"PRIu64" and %"PRIu64, produced, dropped,
+             after.produced, after.dropped);
+}
+
 static void serve_until_said(const char *program, const char *what)
 {
     uint64_t until = now_us() + PATIENCE_US;
@@ -354,6 +377,7 @@ int main(int argc, char **argv)
 
     careless = false;
     attach_all();
+    check_renewed();
     report();
     serve_until_said(NULL, "guest: storm");
     restrict_access(0, pages.frames, ACCESS_RWX);

@@ -217,7 +217,10 @@ static int attach(struct xen_memevent_attach *attach)
         free_xen_event_channel(hardware_domain, old);
     host.deadline = MICROSECS(attach->deadline);
     for ( i = 0; i < host.nr_rings; i++ )
+    {
+        memevent_lossy_renew(&host.rings[i]);
         write_atomic(&host.rings[i].batch, attach->batch);
+    }
     set_timer(&clock, NOW() + host.deadline);
 
     attach->port = port;

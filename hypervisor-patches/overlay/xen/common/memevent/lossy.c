@@ -21,6 +21,27 @@ void memevent_lossy_init(struct memevent_lossy *ring, void *shared, uint32_t rec
     ring->produced = ring->dropped = ring->dropped_told = 0;
 }
 
+void memevent_lossy_renew(struct memevent_lossy *ring)
+{
+    uint64_t produced, dropped;
+    uint32_t producer;
+
+    if ( memevent_load_relaxed(&ring->producer) - memevent_load_relaxed(&ring->shared->consumer) > ring->slots )
+        memevent_store_relaxed(&ring->shared->consumer, memevent_load_relaxed(&ring->consumer));
+    do {
+        produced = memevent_load_relaxed64(&ring->produced);
+        dropped = memevent_load_relaxed64(&ring->dropped);
+        producer = memevent_load_relaxed(&ring->producer);
+        memevent_store_relaxed64(&ring->shared->produced, produced);
+        memevent_store_relaxed64(&ring->shared->dropped, dropped);
+        memevent_store_release(&ring->shared->producer, producer);
+        /* What is shown /before/ the second look: who puts changes its own word first, and shows it then. */
+        memevent_full_barrier();
+    } while ( produced != memevent_load_relaxed64(&ring->produced) ||
+              dropped != memevent_load_relaxed64(&ring->dropped) ||
+              producer != memevent_load_relaxed(&ring->producer) );
+}
+
 static bool is_full(struct memevent_lossy *ring)
 {
     uint32_t consumer;

@@ -29,6 +29,13 @@ struct memevent_lossy {
 void memevent_lossy_init(struct memevent_lossy *ring, void *shared, uint32_t records_offset,
                          uint32_t slots, uint32_t batch);
 
+/*
+ * A consumer begins where another one was, which may have written anywhere: what Xen shows is shown once more,
+ * and an index that cannot be becomes the last one that could.  Records that nobody has taken are as that one left
+ * them.  While nobody is attached; records may come meanwhile.
+ */
+void memevent_lossy_renew(struct memevent_lossy *ring);
+
 /* Puts a record, or drops and counts it.  True: the consumer wants a notification, and gets it from the caller. */
 bool memevent_lossy_put(struct memevent_lossy *ring, const struct xen_memevent_record *record);
 
