@@ -6,12 +6,13 @@
 
 idle_seconds=20
 
-# What is measured is waited for with the same commands once a second, and so is nothing (idle): that is taken off by the second.
+# What is measured is waited for with the same commands, and so is nothing (idle): that is taken off for each look.
 count_start()
 {
     kib_before=$(kib $guest)
     sleep 1
     ms_before=$(now)
+    looked=0
     /root/xenperf -r
 }
 
@@ -32,16 +33,15 @@ count_end()
             next
         }
         NF == 2 && $2 + 0 { print "bench: run=" run " phase=" phase " call=hypercall:" $1 " count=" $2 }' /tmp/counters
-    echo "bench: run=$run phase=$1 wall_ms=$_ms kib_before=$kib_before kib=$(kib $guest)"
+    echo "bench: run=$run phase=$1 wall_ms=$_ms looked=$looked kib_before=$kib_before kib=$(kib $guest)"
 }
 
 idle()
 {
-    _i=0
-    while [ $_i -lt $idle_seconds ]; do
+    while [ $looked -lt $idle_seconds ]; do
         sleep 1
         [ "$(ready_count)" -gt 0 ] || fail "$run: the guest has lost its console"
-        _i=$((_i + 1))
+        looked=$((looked + 1))
     done
 }
 
@@ -54,6 +54,7 @@ quiet()
     while [ $_same -lt 2 ]; do
         sleep 1
         [ "$(ready_count)" -gt 0 ] || fail "$run: the guest has lost its console"
+        looked=$((looked + 1))
         read -r _ran _ < /proc/$pid/schedstat
         # A pager that only waits runs now and then: for less than a tenth of the time.
         if [ -n "$_last" ] && [ $((_ran - _last)) -lt 100000000 ]; then _same=$((_same + 1)); else _same=0; fi

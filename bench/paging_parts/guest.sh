@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Read by dom0.sh and crossings.sh: a guest that does what it is told, and a pager for it. Who reads this sets guest, id, run,
-# pager and ours; pid is the pager's, or empty.
+# pager and ours; pid is the pager's, or empty; looked is how often somebody has looked whether it is over.
 
 # kib NAME: what the guest has, exactly (xl list rounds to MiB)
 kib()
@@ -34,6 +34,7 @@ ask()
     _until=$(($(now) + 240000))
     while [ "$(ready_count)" -le "$_ready" ]; do
         sleep 1
+        looked=$((${looked:-0} + 1))
         [ "$(now)" -lt "$_until" ] || { tail -n 5 "$(guest_console $guest)"; fail "$run $1: the guest hangs at '$2'"; }
         kill -0 $pid 2>/dev/null || [ -z "$pid" ] || fail "$run $1: the pager has ended: $(tail -n 3 /tmp/pager.log)"
     done
