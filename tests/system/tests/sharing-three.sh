@@ -60,13 +60,12 @@ done
 
 say "a flood of records, and nobody takes them"
 kill -STOP "$sharer_pid"
-everybody "fill,fill" "guest: fill"
+everybody "storm:5000" "guest: storm"
 kill -CONT "$sharer_pid"
-wait_until 120 value_is invalidates received -gt 1000 || { cat $status_file; fail "no records"; }
-say "received $(sharer_value invalidates received) lost $(sharer_value invalidates lost) doubted $(sharer_value invalidates doubted)"
 # A ring has room for 4096, and more frames than that had been shared.
-wait_until 30 value_is invalidates lost -gt 0 || { cat $status_file; fail "no record was lost: nothing is shown"; }
-wait_until 300 is_shared 990 a b c || { cat $status_file; sharer_dead "does not recover"; }
+wait_until 120 value_is invalidates lost -gt 0 || { cat $status_file; fail "no record was lost: nothing is shown"; }
+say "received $(sharer_value invalidates received) lost $(sharer_value invalidates lost) doubted $(sharer_value invalidates doubted)"
+wait_until 300 is_shared 950 a b c || { cat $status_file; sharer_dead "does not recover"; }
 pass "sharing recovers: $(fraction a b c) per mille"
 sharer_stop
 
@@ -77,13 +76,14 @@ before=$(saved)
 everybody fill "guest: fill"
 passes 4
 after=$(saved)
-[ "$after" -lt $((before / 2)) ] || fail "$before frames were saved, and $after are, although nobody says what is written to"
+# What lies outside the work areas is not written to.
+[ "$after" -lt $((before - 2560)) ] || fail "$before frames were saved, and $after are, although nobody says what is written to"
 pass "without records sharing decays: $before frames were saved, $after are"
 sharer_stop
 sharer_start --group "web: a b c" --period 500 --cpu-limit 90
-wait_until 300 is_shared 990 a b c || sharer_dead "does not recover"
+wait_until 300 is_shared 950 a b c || sharer_dead "does not recover"
 everybody fill "guest: fill"
-wait_until 300 is_shared 990 a b c || sharer_dead "decays although there are records"
+wait_until 300 is_shared 950 a b c || sharer_dead "decays although there are records"
 pass "with records it does not"
 for name in a b c; do
     guest_verifies $name "in the end"
