@@ -24,15 +24,16 @@ static void status_path(const struct sharer *s, char *path, size_t size)
     snprintf(path, size, "%s/xensharing.json", s->settings->run_directory);
 }
 
-static void fill_pages(struct sharing_status_pages *out, const uint64_t *kinds)
+/* pages: as Xen counts them.  Of holes, which are most of an address space, the books know no more than of what was not seen yet. */
+static void fill_pages(struct sharing_status_pages *out, const uint64_t *kinds, uint64_t pages)
 {
     out->saved = kinds[PAGE_SHARED] + kinds[PAGE_DOUBTFUL];
     out->shared = kinds[PAGE_MASTER];
     out->sharing = out->saved + out->shared;
     out->unique = kinds[PAGE_UNIQUE] + kinds[PAGE_PENDING];
-    out->unsettled = kinds[PAGE_UNKNOWN] + kinds[PAGE_SEEN];
+    out->pages = pages > out->sharing + out->unique ? pages : out->sharing + out->unique;
+    out->unsettled = out->pages - out->sharing - out->unique;
     out->doubtful = kinds[PAGE_DOUBTFUL];
-    out->pages = out->sharing + out->unique + out->unsettled;
     out->volatile_ = out->cooling = SHARING_STATUS_NONE;
 }
 
@@ -148,7 +149,7 @@ static void fill_domain(const struct guest *g, struct sharing_status_domain *out
         .domid = g->domid, .name = g->name, .uuid = g->uuid, .within = g->within,
         .scanned = g->scanned, .merged = d.merged, .unshared = d.unshared,
     };
-    fill_pages(&out->now, d.kinds);
+    fill_pages(&out->now, d.kinds, g->phase == GUEST_MEMBER ? g->info.pages + g->info.pages_shared : 0);
     if ( group == GROUPS_NONE )
         return;
     out->group = groups_name(s->groups, group);
@@ -227,7 +228,8 @@ void report(struct sharer *s)
         for ( const struct guest *g = s->guests; g; g = g->next )
             fill_domain(g, &domains[count++]);
         fill_groups(s, domains, count, groups);
-        fill_pages(&status.now, d.kinds);
+        for ( size_t i = 0; i < groups_count(s->groups); i++ )
+            add_pages(&status.now, &groups[i].now);
         status.now.volatile_ = d.pass_volatile;
         status.now.cooling = d.pass_cooling;
         fill_host(s, &status);

@@ -24,7 +24,7 @@ oom()
 
 row()
 {
-    printf '%-28s free %7s KiB  saved %6s pages  guests %s\n' "$1" "$(free_kib)" "$(saved)" "$(xl list | grep -c ' g[0-9] ')"
+    printf '%-28s free %7s KiB  saved %6s pages  guests %s\n' "$1" "$(free_kib)" "$(saved)" "$(xl list | grep -c '^g[0-9]')"
 }
 
 # Almost all of the host's memory is given away: so much is left that four guests fit, and no more.
