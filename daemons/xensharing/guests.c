@@ -353,7 +353,8 @@ static void read_names(struct guest *g)
 {
     const uint8_t *u = g->info.uuid;
 
-    if ( read_key(g, "name", g->name, sizeof(g->name)) < 0 )
+    g->is_named = read_key(g, "name", g->name, sizeof(g->name)) >= 0;
+    if ( !g->is_named )
         snprintf(g->name, sizeof(g->name), "domain %u", g->domid);
     snprintf(g->uuid, sizeof(g->uuid), "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
              u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
@@ -406,6 +407,12 @@ static void refresh(struct sharer *s, const struct domain_info *info)
     {
         g->info = *info;
         g->dying = false;
+        if ( g->is_named )
+            return;
+        /* It was seen before the tool stack had written its name, by which the configuration may know it. */
+        read_names(g);
+        if ( g->is_named )
+            consider(g);
     }
     else
         add(s, info);

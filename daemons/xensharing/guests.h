@@ -26,6 +26,7 @@ struct guest {
     uint16_t domid;
     bool dying;
     char name[GUESTS_NAME_BYTES];
+    bool is_named;                /* in xenstore; otherwise the name is of our own making */
     char uuid[37];
     struct domain_info info;
 
