@@ -139,12 +139,12 @@ for kind in write exec; do
         exec) flags='[r-]-x' ;;
     esac
     say "xen-access $kind"
-    $upstream/xen-access "$(guest_id l)" $kind > /tmp/access.log 2>&1 &
+    $upstream/xen-access "$(guest_id l)" $kind > /tmp/access.log 2> /tmp/access.err &
     access=$!
-    wait_until 240 grep -q "PAGE ACCESS" /tmp/access.log || { cat /tmp/access.log; fail "xen-access sees nothing"; }
+    wait_until 240 grep -q "PAGE ACCESS" /tmp/access.log || { cat /tmp/access.err; fail "xen-access sees nothing"; }
     works_on l "under xen-access $kind"
     kill -TERM $access
-    wait $access || { tail -n 5 /tmp/access.log; fail "xen-access ended with status $?"; }
+    wait $access || { tail -n 5 /tmp/access.err; fail "xen-access does not end well"; }
     seen=$(grep -c "PAGE ACCESS: $flags for GFN" /tmp/access.log)
     [ "$seen" -ge $PIECE_LINES ] || { tail -n 5 /tmp/access.log; fail "xen-access saw $seen events of $kind"; }
     ! grep -v "PAGE ACCESS: $flags for GFN" /tmp/access.log | grep "PAGE ACCESS" || fail "it saw what is allowed"
