@@ -214,7 +214,7 @@ void decide_invalidated(struct decide *d, const struct memevent_record *record)
     uint16_t state;
 
     d->has_records = true;
-    /* That a handle is no more says no frame that is not named by itself; a page that was merged on is still shared. */
+    /* A handle that is no more says of no frame what is not said of it by name; what was merged on is still shared. */
     if ( record->kind != MEMEVENT_RECORD_GFN || d->invalidates != DECIDE_INVALIDATES_ON ||
          record->reason == MEMEVENT_REPLACED || record->reason == MEMEVENT_UNDONE )
         return;

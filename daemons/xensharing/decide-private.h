@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of decide share: the 16 bits of a page's state, the tables for what only few pages have, and the steps from
- * kind to kind.  decide.c has domains and numbers, decide-scan.c what a scan leads to, decide-merge.c what merges and
- * records do, masters.c who is a master and of how many.
+ * What the files of decide share: the 16 bits of a page's state, the tables for what only few pages have, and the
+ * steps from kind to kind.  decide.c has domains and numbers, decide-scan.c what a scan leads to, decide-merge.c what
+ * merges and records do, masters.c who is a master and of how many.
  *
  *   15 14       7 6       3 2   0
  *  +--+----------+---------+-----+
@@ -45,7 +45,7 @@ _Static_assert(1U << (HEAT_VOLATILE - 1) == DECIDE_VOLATILE_MAX, "the most heat 
 #define CLOSED_MAX        (1U << 16)
 /* Sources of a few batches; then it begins anew. */
 #define RECENT_MAX        (1U << 11)
-/* Entries of one key that are looked at for a master: only domains that may not share within have more than one or two. */
+/* Entries of one key that are looked at for a master: more than one or two come of domains that do not share within. */
 #define MASTERS_LOOKED_AT 8U
 
 struct queued {
@@ -74,7 +74,7 @@ struct decide {
     } pass;
 };
 
-/* A class that lost its master: sharers it had (32-24 bits are zero), domains that may not join, passes left to live. */
+/* A class that lost its master: sharers it had, domains that may not join, passes left to live. */
 #define ORPHAN(sharers, domains, passes) ((uint64_t)(sharers) << 16 | (uint64_t)(domains) << 8 | (passes))
 #define ORPHAN_SHARERS(orphan) ((uint32_t)((orphan) >> 16))
 #define ORPHAN_DOMAINS(orphan) ((uint8_t)((orphan) >> 8))
@@ -140,8 +140,8 @@ bool masters_promote(struct decide *d, uint32_t page);
 /* Some class of this page's content is full: which one the page is in cannot be asked. */
 bool masters_has_closed(const struct decide *d, uint32_t page);
 /*
- * A sharer left.  If its domain does not share within, another page of it may come in its place, where it is known which
- * master that was: there never was but one class of its content.
+ * A sharer left.  If its domain does not share within, another page of it may come in its place, where it is known
+ * which master that was: there never was but one class of its content.
  */
 void masters_left(struct decide *d, uint32_t page);
 /* There may be a class of this page's content that has no master. */

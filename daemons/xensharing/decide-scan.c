@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a pass leads to: which frames are due, and what their digests say.  A page is offered, or becomes one that others are
- * offered, when its digest is that of the pass before.
+ * What a pass leads to: which frames are due, and what their digests say.  A page is offered, or becomes one that
+ * others are offered, when its digest is that of the pass before.
  */
 #include "decide-private.h"
 #include "digest.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The domains of decide, its memory and its numbers.  What happens to their pages is in decide-scan.c, decide-merge.c and
- * masters.c.
+ * The domains of decide, its memory and its numbers.  What happens to their pages is in decide-scan.c, decide-merge.c
+ * and masters.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -314,7 +314,8 @@ void decide_get_statistics(const struct decide *d, struct decide_statistics *out
     out->index_entries = d->index.used + d->fills.used;
     out->octets = sizeof(*d) + DECIDE_PAIRS_MAX * sizeof(*d->queue) + pages_allocated(d->pages) +
                   index_allocated(&d->index) + table_allocated(&d->fills) + table_allocated(&d->sharers) +
-                  table_allocated(&d->promised) + table_allocated(&d->recent) + table_allocated(&d->orphans) + table_allocated(&d->closed);
+                  table_allocated(&d->promised) + table_allocated(&d->recent) + table_allocated(&d->orphans) +
+                  table_allocated(&d->closed);
 }
 
 int decide_get_domain(const struct decide *d, uint16_t domid, struct decide_domain *out)

@@ -43,7 +43,7 @@
 /* A page that is another at each pass is looked at only every so many passes, in the end. */
 #define DECIDE_VOLATILE_MAX 4U
 
-/* Pairs that wait to be taken, at most; then pages wait for the next pass.  Take after each decide_visit()'s frames. */
+/* Pairs that wait to be taken, at most; then pages wait for the next pass.  Take after each decide_visit(). */
 #define DECIDE_PAIRS_MAX 8192U
 
 /* How the end of sharing is learned of. */
@@ -80,7 +80,7 @@ struct decide_statistics {
     uint64_t promoted;            /* shared pages that took the place of a master that left */
     uint64_t masters_full;        /* masters that have SHARERS_MAX */
     uint64_t losses;              /* decide_lost() */
-    uint64_t no_place;            /* pages that the index had no place for: many of one content, in domains not within */
+    uint64_t no_place;            /* pages that found no place in the index: many of one content, not shared within */
     /* Now. */
     uint64_t kinds[8];            /* by enum page_kind */
     uint64_t index_entries;
@@ -111,7 +111,8 @@ uint64_t decide_need(const struct decide *d, uint64_t frames);
 
 /*
  * frames: one more than the highest frame number.  group: any number; only pages of domains with the same one are ever
- * offered as a pair.  within: pages of this domain may be merged with each other, directly or as sharers of a third page.
+ * offered as a pair.  within: pages of this domain may be merged with each other, directly or as sharers of a third
+ * page.
  * -EEXIST, -EINVAL, -ENOMEM.
  */
 int  decide_join(struct decide *d, uint16_t domid, uint16_t group, bool within, uint64_t frames);
@@ -150,8 +151,8 @@ void decide_lost(struct decide *d);
 void decide_pass_ended(struct decide *d);
 
 /*
- * The next frame from *gfn on that is believed to be shared, for who unshares them: true, and *gfn is it; false: no more.
- * Also of a domain that leaves, for what was not forgotten yet.
+ * The next frame from *gfn on that is believed to be shared, for who unshares them: true, and *gfn is it; false: no
+ * more.  Also of a domain that leaves, for what was not forgotten yet.
  */
 bool decide_next_shared(const struct decide *d, uint16_t domid, uint64_t *gfn);
 

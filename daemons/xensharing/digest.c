@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Digests of pages.  The hash is xxhash's XXH3, 128 bits of which the upper 64 are dropped, by the widest instructions that
- * the processor has.  A page of one repeated word is found before it is hashed: what begins otherwise costs two comparisons.
+ * Digests of pages.  The hash is xxhash's XXH3, 128 bits of which the upper 64 are dropped, by the widest
+ * instructions that the processor has.  A page of one repeated word is found before it is hashed: what begins
+ * otherwise costs two comparisons.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Bytes of a page -> 64 bits: what pages are looked up by.  XXH3 with a secret that is made anew at each start, so that no
- * guest can choose pages that collide; a digest never leaves the process.  Equal digests are a reason to compare two pages,
- * never to merge them.
+ * Bytes of a page -> 64 bits: what pages are looked up by.  XXH3 with a secret that is made anew at each start, so
+ * that no guest can choose pages that collide; a digest never leaves the process.  Equal digests are a reason to
+ * compare two pages, never to merge them.
  */
 #ifndef XENSHARING_DIGEST_H
 #define XENSHARING_DIGEST_H
@@ -37,8 +37,8 @@ void digest_close(struct digest *d);    /* NULL is accepted */
 uint64_t digest_page(const struct digest *d, const void *page);
 
 /*
- * Of count pages one behind the other: faster, the next page is fetched while one is being read.  errors[i] other than 0:
- * page i must not be touched, and its digest is DIGEST_NEVER.  errors may be NULL.  From any thread.
+ * Of count pages one behind the other: faster, the next page is fetched while one is being read.  errors[i] other
+ * than 0: page i must not be touched, and its digest is DIGEST_NEVER.  errors may be NULL.  From any thread.
  */
 void digest_pages(const struct digest *d, const void *pages, unsigned int count, const int *errors, uint64_t *digests);
 

@@ -3,9 +3,10 @@
  * The index.  That an entry which finds its bucket full is counted there, and uncounted when it goes, is the idea of
  * Folly's F14 tables: no entry has to be moved when another goes, and nothing marks its place.
  *
- * Bucket of a key: its upper 32 bits as a fraction of the table.  So the order of buckets is that of keys, whatever the
- * table's size, and a larger table has each bucket's entries not before where the smaller one had them.  It grows from the
- * last bucket to the first, and shrinks from the first to the last: each goes to where the place has been left.
+ * Bucket of a key: its upper 32 bits as a fraction of the table.  So the order of buckets is that of keys, whatever
+ * the table's size, and a larger table has each bucket's entries not before where the smaller one had them.  It grows
+ * from the last bucket to the first, and shrinks from the first to the last: each goes to where the place has been
+ * left.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -15,8 +16,8 @@
 #include "index.h"
 
 /*
- * By how much it grows: each growth looks up all keys again, which is then four for each insertion; with all pages in it
- * the limit keeps it small.
+ * By how much it grows: each growth looks up all keys again, which is then four for each insertion; with all pages in
+ * it the limit keeps it small.
  */
 #define GROWTH_DIVISOR 4U
 /* Buckets whose order changes with each insertion: a growth is done long before the next one is due. */

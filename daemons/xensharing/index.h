@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Key -> page number: where a page of this content is.  Open addressing over buckets of one cache line, each with the page
- * numbers, an octet of each key, and a count of entries that found it full and went on; so a look-up that finds nothing
- * seldom reads more than a line or two, and nothing stays behind when an entry goes.  Keys are not kept: the owner of the
- * pages is asked.  Several entries may have one key.
+ * Key -> page number: where a page of this content is.  Open addressing over buckets of one cache line, each with the
+ * page numbers, an octet of each key, and a count of entries that found it full and went on; so a look-up that finds
+ * nothing seldom reads more than a line or two, and nothing stays behind when an entry goes.  Keys are not kept: the
+ * owner of the pages is asked.  Several entries may have one key.
  *
- * The table has no power of two for its size: it grows by a quarter at a time, so that it is never much larger than what it
- * holds.  Buckets are in the order of keys, so it grows and shrinks in place, from one end to the other, a part with each
- * call; a key is either in the old order or in the new one.  For one thread.
+ * The table has no power of two for its size: it grows by a quarter at a time, so that it is never much larger than
+ * what it holds.  Buckets are in the order of keys, so it grows and shrinks in place, from one end to the other, a
+ * part with each call; a key is either in the old order or in the new one.  For one thread.
  */
 #ifndef XENSHARING_INDEX_H
 #define XENSHARING_INDEX_H
@@ -19,8 +19,8 @@
 /* Entries for each 10 places when the table is as large as it may get: 5.93 octets an entry. */
 #define INDEX_LOAD_TENTHS 9U
 /*
- * Buckets that are looked at from a key's first on.  When the table is as full as it may get, runs of some dozens of full
- * buckets are seen; only many entries of one key need more, and they get no place.
+ * Buckets that are looked at from a key's first on.  When the table is as full as it may get, runs of some dozens of
+ * full buckets are seen; only many entries of one key need more, and they get no place.
  */
 #define INDEX_PROBES_MAX 256U
 /* Buckets that are brought into a new order with each index_step(). */
@@ -32,7 +32,7 @@
 
 struct index_bucket {
     uint8_t tags[INDEX_SLOTS];    /* an octet of the key; 0: free */
-    uint8_t overflow;             /* entries that wanted to be here and are further on; 255: at least so many, for ever */
+    uint8_t overflow;             /* entries that found no place here and are further on; 255: so many or more, for ever */
     uint8_t zero[3];
     uint32_t pages[INDEX_SLOTS];
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Pages that others may become: found by content, counted, replaced when they leave, closed when they have all the sharers
- * that they can have.
+ * Pages that others may become: found by content, counted, replaced when they leave, closed when they have all the
+ * sharers that they can have.
  *
  * Nobody is taken off a count when it leaves: which of several masters of one content it had is not known.  So a count
  * says too much, and never too little; what is lost is one page in SHARERS_MAX merges.
@@ -230,7 +230,8 @@ bool masters_promote(struct decide *d, uint32_t page)
     }
     /*
      * The one page that was left of a pair is shared with nobody, and another has its content: ask all that may be it.
-     * (Of larger classes more than this page would move, uncounted; on a stock hypervisor it must not be a client at all.)
+     * (Of larger classes more than this page would move, uncounted; on a stock hypervisor it must not be a client at
+     * all.)
      */
     if ( ORPHAN_SHARERS(orphan) == 1 && d->invalidates == DECIDE_INVALIDATES_ON && owner(d, page)->within &&
          sharers_of(d, other) < SHARERS_IN_TABLE && suits(d, other, page) && decide_offer(d, other, page) )

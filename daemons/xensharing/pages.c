@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sections of frames, and the members they belong to.  A section is one mapping, digests first and states behind; memory that
- * was never written to is the kernel's page of zeros, so what is reserved for a hole costs nothing.
+ * Sections of frames, and the members they belong to.  A section is one mapping, digests first and states behind;
+ * memory that was never written to is the kernel's page of zeros, so what is reserved for a hole costs nothing.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is known of each frame of the member domains: a digest (8 octets) and a state (2 octets).  Frames have 32-bit page
- * numbers, by which the index names them.  Memory comes a section of frames at a time, when something is known of one of
- * them.  What the state means, and when it changes, is decide.c's.  For one thread.
+ * What is known of each frame of the member domains: a digest (8 octets) and a state (2 octets).  Frames have 32-bit
+ * page numbers, by which the index names them.  Memory comes a section of frames at a time, when something is known
+ * of one of them.  What the state means, and when it changes, is decide.c's.  For one thread.
  */
 #ifndef XENSHARING_PAGES_H
 #define XENSHARING_PAGES_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A small table from one number to another, for what few pages have: counts of masters with many sharers, classes that have
- * lost their master, contents that one word says.  Open addressing by linear probing; an entry that goes leaves no mark.
- * For one thread.
+ * A small table from one number to another, for what few pages have: counts of masters with many sharers, classes
+ * that have lost their master, contents that one word says.  Open addressing by linear probing; an entry that goes
+ * leaves no mark. For one thread.
  */
 #ifndef XENSHARING_TABLE_H
 #define XENSHARING_TABLE_H

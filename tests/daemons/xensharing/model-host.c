@@ -460,8 +460,8 @@ void model_check(const struct model *m, bool exact)
             wrong += !m->domains[i].pages[gfn].frame;
     }
     /*
-     * Where a page is written what it held before, just as another is merged into it, it cannot be known whether it was
-     * before or after that.
+     * Where a page is written what it held before, just as another is merged into it, it cannot be known whether it
+     * was before or after that.
      */
     if ( exact )
     {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A host to decide for, without bytes: what a page holds is a number.  It merges as the hypervisor does, with the moves of
- * whole classes between two domains, hands out records of what left its page, and checks each merge: of one group, the same
- * contents, no two pages of a domain that does not share within.  And a daemon that scans and merges by decide.h.
+ * A host to decide for, without bytes: what a page holds is a number.  It merges as the hypervisor does, with the
+ * moves of whole classes between two domains, hands out records of what left its page, and checks each merge: of one
+ * group, the same contents, no two pages of a domain that does not share within.  And a daemon that scans and merges
+ * by decide.h.
  */
 #ifndef TESTS_XENSHARING_MODEL_HOST_H
 #define TESTS_XENSHARING_MODEL_HOST_H

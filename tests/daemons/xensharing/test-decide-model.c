@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * decide against a model of a host: how much of what could be merged is, after how many passes, with guests that write, with
- * records that get lost, without any; and that no pair is ever offered that must not be.
+ * decide against a model of a host: how much of what could be merged is, after how many passes, with guests that
+ * write, with records that get lost, without any; and that no pair is ever offered that must not be.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,8 +31,9 @@ static uint64_t image(uint64_t n)
 }
 
 /*
- * Guests as they are: half of them the image, a tenth zeros, some filled with words, some many times the same, the rest
- * their own.  Those that do not share within have each content only a few times: of many only some could be shared.
+ * Guests as they are: half of them the image, a tenth zeros, some filled with words, some many times the same, the
+ * rest their own.  Those that do not share within have each content only a few times: of many only some could be
+ * shared.
  */
 static uint64_t some_content(uint16_t domid, uint64_t gfn)
 {
@@ -332,7 +333,8 @@ static void test_comings_and_goings(void **state)
         uint64_t gfn;
 
         if ( !m.domains[domid].is_there )
-            add_guest(domid, 7 + random_below(&m.random, 2), random_below(&m.random, 4), 1 + random_below(&m.random, FRAMES));
+            add_guest(domid, 7 + random_below(&m.random, 2), random_below(&m.random, 4),
+                      1 + random_below(&m.random, FRAMES));
         else if ( random_below(&m.random, 2) )
             model_kill(&m, domid);
         else if ( m.domains[domid].is_member )

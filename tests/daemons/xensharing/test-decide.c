@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * decide, step by step: when a frame is due and when a pair comes out, what each result of a merge leads to, what it all
- * costs in memory.
+ * decide, step by step: when a frame is due and when a pair comes out, what each result of a merge leads to, what it
+ * all costs in memory.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Digests: what is equal has one, what differs by a bit has another, filled pages are known, and no start is like another. */
+/* Digests: what is equal has one, what differs by a bit has another, filled pages are known, no start is like another. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

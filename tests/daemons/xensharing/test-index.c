@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The index and the small tables against arrays that cannot be wrong: through growing and shrinking, full, with many entries
- * of one key; and what an entry costs.
+ * The index and the small tables against arrays that cannot be wrong: through growing and shrinking, full, with many
+ * entries of one key; and what an entry costs.
  */
 #include <setjmp.h>
 #include <stdarg.h>

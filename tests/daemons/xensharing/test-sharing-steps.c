@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Digests, decisions and the emulated host's merge, with guests that do something at any step in between: while frames are
- * mapped, between hash and merge, between the two nominations, between comparison and sharing, after it.  Every action at
- * every step on every page of a small host, and many at once in many rounds.  Afterwards each page holds what its
- * guest wrote last, and what is equal is one.  Without the comparison it is not so, and that is noticed.
+ * Digests, decisions and the emulated host's merge, with guests that do something at any step in between: while
+ * frames are mapped, between hash and merge, between the two nominations, between comparison and sharing, after it. 
+ * Every action at every step on every page of a small host, and many at once in many rounds.  Afterwards each page
+ * holds what its guest wrote last, and what is equal is one.  Without the comparison it is not so, and that is
+ * noticed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -279,7 +280,7 @@ static void check_bytes(void)
 /* How many frames can be saved. */
 static uint64_t mergeable(void)
 {
-    uint64_t all[DOMAINS * FRAMES], count = 0, saved = 0;
+    uint64_t all[DOMAINS * FRAMES] = { 0 }, count = 0, saved = 0;
 
     for ( unsigned int domain = 0; domain < DOMAINS; domain++ )
         for ( unsigned int frame = 0; frame < FRAMES; frame++ )
@@ -368,11 +369,11 @@ static uint64_t try_all(void)
                     judge(&is, &could);
                     end();
                 }
-    printf("%u instants, %u runs, %ju of %ju pages saved, %ju wrong\n", instants, runs, (uintmax_t)is, (uintmax_t)could,
-           (uintmax_t)t.wrong);
+    printf("%u instants, %u runs, %ju of %ju pages saved, %ju wrong\n", instants, runs, (uintmax_t)is,
+           (uintmax_t)could, (uintmax_t)t.wrong);
     /*
-     * Nearly all: where a page is written what it held before, just as another is merged into it, it may be believed to
-     * be shared.
+     * Nearly all: where a page is written what it held before, just as another is merged into it, it may be believed
+     * to be shared.
      */
     if ( !skips_comparison )
         assert_true(is * 100 >= could * 99);
