@@ -128,7 +128,19 @@ static int make_chunks(struct guest *g, uint64_t frames)
     free(g->chunks);
     g->chunks = chunks;
     g->chunks_size = size;
+    g->found = 0;
     return 0;
+}
+
+int guest_grow(struct guest *g, uint64_t frames)
+{
+    int rc = make_chunks(g, frames);
+
+    if ( !rc )
+        rc = decide_grow(g->sharer->decide, g->domid, frames);
+    if ( !rc )
+        g->frames = frames;
+    return rc;
 }
 
 static void begin_leave(struct guest *g)
@@ -181,7 +193,7 @@ static void join(struct guest *g)
     }
     g->phase = GUEST_MEMBER;
     g->ticket = ++s->tickets;
-    g->next_frame = g->found = 0;
+    g->next_frame = 0;
     g->refused = false;
     g->refusal = NULL;
     log_message(LOG_INFO, LOG_DOMAIN(g->domid, g->name, "joined"), "%s joins group %s%s", g->name,

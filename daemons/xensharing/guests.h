@@ -66,10 +66,7 @@ struct guest *guests_find(const struct sharer *s, uint16_t domid, uint64_t ticke
 void guests_leave_all(struct sharer *s);
 unsigned int guests_left(const struct sharer *s);
 
-/* Chunks of SCAN_FRAMES frames that it has. */
-static inline uint64_t guest_chunks(const struct guest *g)
-{
-    return (g->frames + SCAN_FRAMES - 1) / SCAN_FRAMES;
-}
+/* It has frames of higher numbers now, as when the tool stack goes on building it.  0, or -errno and it has not. */
+int  guest_grow(struct guest *g, uint64_t frames);
 
 #endif

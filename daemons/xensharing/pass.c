@@ -67,9 +67,8 @@ static void begin_guest(struct guest *g)
 
     if ( !s->hv->ops->get_domain(s->hv, g->domid, &g->info) )
         g->there = g->info.pages + g->info.pages_shared;
-    if ( !s->hv->ops->get_frame_limit(s->hv, g->domid, &frames) && frames > g->frames &&
-         frames / SCAN_FRAMES / 4 < g->chunks_size && !decide_grow(s->decide, g->domid, frames) )
-        g->frames = frames;
+    if ( !s->hv->ops->get_frame_limit(s->hv, g->domid, &frames) && frames > g->frames )
+        (void)guest_grow(g, frames);
     if ( s->pass % HOLE_PASSES == 0 || g->there > g->found + UNSOUGHT )
     {
         memset(g->chunks, 0, g->chunks_size);
