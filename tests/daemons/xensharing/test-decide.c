@@ -272,6 +272,47 @@ static void test_lost(void **state)
     assert_int_equal(kind_of(A), PAGE_SEEN);
 }
 
+/* A master whose frame is not there any more: its bytes are looked at, and nobody finds it again. */
+static void test_master_gone(void **state)
+{
+    (void)state;
+    share();
+    for ( unsigned int pass = 0; pass < 2; pass++ )
+        assert_true(scan(B, 1, ONE));
+    assert_int_equal(decide_take(d, pairs, 16), 1);
+    assert_int_equal(pairs[0].source_domid, A);
+    decide_merged(d, &pairs[0], -EINVAL, MEMEVENT_SOURCE);
+    assert_true(is_due(A, 0));
+    decide_absent(d, A, 0);
+    assert_int_equal(kind_of(A), PAGE_ABSENT);
+    assert_true(scan(B, 1, ONE));
+    assert_int_equal(decide_take(d, pairs, 16), 0);
+}
+
+/* A page of a domain that does not share within was kept a place, did not come, and may come later. */
+static void test_place_given_back(void **state)
+{
+    (void)state;
+    assert_int_equal(decide_join(d, 3, GROUP, false, FRAMES), 0);
+    for ( unsigned int pass = 0; pass < 2; pass++ )
+    {
+        assert_true(scan(A, 0, ONE));
+        assert_true(scan(3, 0, ONE));
+        assert_true(scan(3, 1, ONE));
+    }
+    /* One of the two. */
+    assert_int_equal(decide_take(d, pairs, 16), 1);
+    decide_merged(d, &pairs[0], -EAGAIN, MEMEVENT_STALE);
+    assert_true(scan(3, 0, ONE));
+    assert_int_equal(decide_take(d, pairs, 16), 1);
+    assert_int_equal(pairs[0].source_domid, A);
+    decide_merged(d, &pairs[0], 0, MEMEVENT_MERGED);
+    /* And the other never. */
+    for ( unsigned int pass = 0; pass < 3; pass++ )
+        scan(3, 1, ONE);
+    assert_int_equal(decide_take(d, pairs, 16), 0);
+}
+
 /* Nothing comes out while merging is off; what was in the queue waits. */
 static void test_merging_off(void **state)
 {
@@ -427,6 +468,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_records, setup, teardown),
         cmocka_unit_test_setup_teardown(test_record_of_before, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lost, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_master_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_place_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_merging_off, setup, teardown),
         cmocka_unit_test_setup_teardown(test_leaving, setup, teardown),
         cmocka_unit_test_setup_teardown(test_growing, setup, teardown),
