@@ -35,7 +35,7 @@ done
 
 say "destroyed while being merged"
 # shellcheck disable=SC2086
-sharer_start --group "web: *" $options
+sharer_start --group "web: *" $options --at-exit undo
 wait_until 300 saved_is -gt 4000 || sharer_dead "does not go on after it was killed"
 passes 2
 round=0
@@ -52,7 +52,8 @@ for name in a b; do
     guest_verifies $name "after $kills domains were destroyed"
 done
 sharer_stop
-audited "when the sharer has stopped"
+[ "$(saved)" -eq 0 ] || fail "$(saved) frames are still saved"
+audited "when everybody has his own pages again"
 
 say "without comparison"
 guests_may_crash
