@@ -19,7 +19,7 @@
 static void lines_are_judged(void **state)
 {
     static const char *const sound[] = {
-        "a: b", "a:b", "web-1_x : *", "a:\tb c", "a: " UUID, "0123456789012345678901234567890:x",
+        "a: b", "a:b", "web-1_x : *", "a:\tb c", ("a: " UUID), "0123456789012345678901234567890:x",
     };
     static const char *const wrong[] = {
         "", "a", ":", "a:", "a: ", ": b", "a b: c", "a.b: c", "a/b: c", "01234567890123456789012345678901:x", "\xc3\xa4: b",
