@@ -40,6 +40,8 @@ def build(top, tree=None, jobs=2, stock=False, debug=False):
         source = archive.xen_source()
         parts.append(("file", source))
         for path in cache.tree_files(patches) if patches else ():
+            if path.endswith(".md"):
+                continue
             parts += [os.path.relpath(path, patches), ("file", path)]
     key = cache.digest(parts)
     return cache.entry("hypervisor", key, lambda where: _make(where, source, tree, patches, config, jobs))
