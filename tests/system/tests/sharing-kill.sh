@@ -4,7 +4,7 @@
 # The sharer is killed while it merges, and domains are destroyed while theirs are merged. And what is merged without being
 # compared is noticed: a guest's own verification sees it.
 . /root/sharing.sh
-kills=10
+kills=6
 [ "${1:-}" != soak ] || kills=50
 seed=${SEED:-$(($(date +%s) % 100000))}
 say "seed $seed"
@@ -26,7 +26,7 @@ while [ $round -lt $kills ]; do
     wait_until 300 saved_is -gt $((base + 3500 * round / kills)) || sharer_dead "does not merge in round $round"
     kill -KILL "$sharer_pid"
     wait "$sharer_pid" 2> /dev/null
-    [ $((round % 5)) != 0 ] || say "killed $round times, $(saved) frames saved"
+    [ $((round % 3)) != 0 ] || say "killed $round times, $(saved) frames saved"
 done
 audited "after $kills kills"
 for name in a b; do

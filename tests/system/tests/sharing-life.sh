@@ -71,7 +71,7 @@ say "refusals"
 cat > /tmp/pv.cfg <<EOF
 name="pv"
 type="pv"
-memory=32
+memory=128
 kernel="/guests/linux"
 cmdline="console=hvc0"
 EOF
