@@ -7,8 +7,8 @@
 programs=/usr/lib/xenhost/programs
 
 # Consumers that are killed: how many at least, and while the guest writes for how long.
-kills=15
-seconds=30
+kills=${kills:-15}
+seconds=${seconds:-30}
 if [ "${1:-}" = soak ]; then
     kills=200
     seconds=600
@@ -16,10 +16,10 @@ fi
 seed=${SEED:-$(($(date +%s) % 100000))}
 say "seed $seed"
 
-# start NAME VCPUS: a guest of 32 MiB, of which it fills and checks 20
+# start NAME VCPUS: a guest of 32 MiB, of which it fills and checks 20; $guest_words may say more
 start()
 {
-    guest_start "$1" kernel=tiny memory=32 vcpus="$2" extra="mem=20 seed=$seed slow=200 run=fill,verify,wait"
+    guest_start "$1" kernel=tiny memory=32 vcpus="$2" extra="mem=20 seed=$seed slow=200 ${guest_words:-} run=fill,verify,wait"
     guest_wait "$1" "guest: ready" 120
 }
 

@@ -6,7 +6,7 @@
 . /usr/lib/xenhost/functions.sh
 programs=/usr/lib/xenhost/programs
 
-rounds=60
+rounds=${rounds:-60}
 [ "${1:-}" != soak ] || rounds=2000
 seed=${SEED:-$(($(date +%s) % 100000))}
 say "seed $seed"
@@ -21,7 +21,7 @@ consumer()
 }
 
 for name in victim other; do
-    guest_start $name kernel=tiny memory=32 vcpus=2 extra="mem=20 seed=$seed slow=200 run=fill,verify,wait" \
+    guest_start $name kernel=tiny memory=32 vcpus=2 extra="mem=20 seed=$seed slow=200 ${guest_words:-} run=fill,verify,wait" \
         config='shadow_memory=32'
     guest_wait $name "guest: ready" 120
 done

@@ -11,7 +11,7 @@ words()
 }
 
 for name in a b; do
-    guest_start $name kernel=tiny memory=32 vcpus=2 extra="mem=20 seed=4 slow=200 run=fill,verify,wait"
+    guest_start $name kernel=tiny memory=32 vcpus=2 extra="mem=20 seed=4 slow=200 ${guest_words:-} run=fill,verify,wait"
     guest_wait $name "guest: ready" 120
 done
 
@@ -35,7 +35,7 @@ guest_destroy b
 
 say "no memory"
 for name in a b; do
-    guest_start $name kernel=tiny memory=32 extra="mem=20 seed=5 slow=200 run=fill,verify,wait"
+    guest_start $name kernel=tiny memory=32 extra="mem=20 seed=5 slow=200 ${guest_words:-} run=fill,verify,wait"
     guest_wait $name "guest: ready" 120
 done
 guest_start hog kernel=tiny memory=8 extra="mem=1 run=fill,wait"
