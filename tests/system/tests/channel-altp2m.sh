@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # xenhost: --cpu intel --timeout 1200 --mem 1024 --dom0-mem 640 --xen-option altp2m=1
+# only: soak
 # A domain has a PAGING channel or altp2m: whichever comes second is refused.
 . /usr/lib/xenhost/functions.sh
 
