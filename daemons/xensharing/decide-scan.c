@@ -34,7 +34,15 @@ static bool visit_doubtful(struct decide *d, uint32_t page)
         return true;
     master = masters_find(d, page);
     if ( master == PAGES_NONE )
-        return !masters_promote(d, page);
+    {
+        if ( !masters_promote(d, page) )
+            return true;
+        if ( state_kind(*pages_state(d->pages, page)) != PAGE_MASTER )
+            return false;
+        /* It may be written to and private for long, and then no record ever says so. */
+        decide_set_state(d, page, *pages_state(d->pages, page) | STATE_FLAG);
+        return true;
+    }
     decide_offer(d, master, page);
 
     return false;

@@ -242,6 +242,27 @@ static void test_record_of_before(void **state)
     assert_int_equal(kind_of(A), PAGE_UNKNOWN);
 }
 
+/* A page takes the place of its master, whose record came, while its own was lost: only its bytes tell that it is private. */
+static void test_lost_of_an_heir(void **state)
+{
+    bool due = false;
+
+    (void)state;
+    share();
+    read_on();
+    tell(A, 0, MEMEVENT_UNSHARED);
+    decide_lost(d);
+    for ( unsigned int pass = 0; pass < 3 && !due; pass++ )
+    {
+        decide_pass_ended(d);
+        due = is_due(B, 0);
+    }
+    assert_true(due);
+    decide_scanned(d, B, 0, TWO);
+    assert_int_not_equal(kind_of(B), PAGE_MASTER);
+    assert_int_not_equal(kind_of(B), PAGE_SHARED);
+}
+
 /* Lost records: what is shared is asked about with the next pass, by a merge and without a hash. */
 static void test_lost(void **state)
 {
@@ -468,6 +489,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_records, setup, teardown),
         cmocka_unit_test_setup_teardown(test_record_of_before, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lost, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lost_of_an_heir, setup, teardown),
         cmocka_unit_test_setup_teardown(test_master_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_place_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_merging_off, setup, teardown),
