@@ -131,7 +131,7 @@ class Run:
 class Parts:
     """The files that an emulator boots."""
 
-    def __init__(self, options):
+    def __init__(self, options, where):
         jobs = os.cpu_count() or 1
         self.disks = []
         self.kernel_directory = archive.kernel()
@@ -143,7 +143,7 @@ class Parts:
                 raise failure.Failure(failure.USAGE, "--suite %s: no such directory" % options.suite)
             self.suite, self.tiny = os.path.realpath(options.suite), options.tiny
         else:
-            self.suite, self.tiny = suite.build(TOP, options.build, jobs)
+            self.suite, self.tiny = suite.build(TOP, where, options.build, jobs)
             self.tiny = options.tiny or self.tiny
         dom0.base(self.kernel_directory)
         if options.root == "systemd":
@@ -221,10 +221,10 @@ def boot(options):
     run = Run(options)
     if run.timeout is None and run.script:
         run.timeout = EMULATORS[options.cpu].TIMEOUT
-    parts = Parts(options)
     where = tempfile.mkdtemp(prefix="xenhost-")
     host = None
     try:
+        parts = Parts(options, where)
         parts.assemble(run, where)
         progress.say("booting a Xen host: %s, %d CPU%s, %d MiB, of which dom0 has %d"
                      % ({"amd": "AMD", "intel": "Intel"}[options.cpu], run.vcpus,
@@ -253,7 +253,8 @@ def main(arguments):
     progress.quiet = getattr(options, "quiet", False)
     try:
         if options.command == "build":
-            Parts(options)
+            with tempfile.TemporaryDirectory(prefix="xenhost-") as where:
+                Parts(options, where)
             return 0
         return boot(options)
     except failure.Failure as problem:

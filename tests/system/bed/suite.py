@@ -2,7 +2,8 @@
 """The suite as `make install` puts it: built out of tree from the source tree xenhost lies in.
 
 Nothing but autoreconf's own output is written into the source tree. The build
-directory stays in the cache, so the next run builds only what changed.
+directory stays in the cache, so the next run builds only what changed. What is
+installed is the run's own: another one that begins now must not take it away.
 """
 
 import hashlib
@@ -17,8 +18,8 @@ PROGRAMS = "tests/system/programs"  # what system tests run in dom0; there too
 IN_DOM0 = "usr/lib/xenhost/programs"
 
 
-def build(top, builddir=None, jobs=2):
-    """Returns (the installed tree, the tiny guest or None)."""
+def build(top, where, builddir=None, jobs=2):
+    """Installs below the directory `where`; returns (the installed tree, the tiny guest or None)."""
     if not os.path.exists(os.path.join(top, "configure.ac")):
         raise failure.Failure(failure.PREPARE, "%s has no configure.ac to build the suite from; "
                               "give an installed tree with --suite DIR" % top)
@@ -27,12 +28,11 @@ def build(top, builddir=None, jobs=2):
     with cache.lock("suite-" + key):
         open(log, "w").close()
         work = builddir or cache.directory("build", key)
-        install = os.path.join(cache.directory("installed"), key)
+        install = os.path.join(where, "suite")
         if not builddir:
             _configure(top, work, log)
         with progress.step("building the suite (a minute at first, then only what changed)"):
             progress.run(["make", "-C", work, "-j%d" % jobs], "building the suite", log)
-            shutil.rmtree(install, ignore_errors=True)
             progress.run(["make", "-C", work, "install", "DESTDIR=" + install],
                          "installing the suite", log)
         os.makedirs(os.path.join(install, IN_DOM0))
@@ -40,8 +40,8 @@ def build(top, builddir=None, jobs=2):
             program = os.path.join(work, PROGRAMS, name)
             if os.path.isfile(program) and os.access(program, os.X_OK):
                 shutil.copy(program, os.path.join(install, IN_DOM0, name))
-    tiny = os.path.join(work, TINY)
-    return install, tiny if os.path.exists(tiny) else None
+        tiny = os.path.join(work, TINY)
+        return install, shutil.copy(tiny, where) if os.path.exists(tiny) else None
 
 
 def _configure(top, work, log):
