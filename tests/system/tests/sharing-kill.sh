@@ -4,6 +4,7 @@
 # The sharer is killed while it merges, and domains are destroyed while theirs are merged. And what is merged without being
 # compared is noticed: a guest's own verification sees it.
 . /root/sharing.sh
+"$books" audit || fail "this hypervisor cannot check its books of sharing"
 kills=6
 [ "${1:-}" != soak ] || kills=50
 seed=${SEED:-$(($(date +%s) % 100000))}

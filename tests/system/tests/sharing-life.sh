@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# xenhost: --debug --timeout 1800 --guest-crash allow --add tests/system/tests/sharing.sh:/root/sharing.sh
+# xenhost: --timeout 1800 --guest-crash allow --add tests/system/tests/sharing.sh:/root/sharing.sh
+# soak: --debug --timeout 3600
 # Guests of a group share what they have in common; they write, leave, come back, another one joins and is destroyed, and the
 # sharer stops and starts. Their memory stays what it is, and so do Xen's books.
 . /root/sharing.sh

@@ -74,11 +74,15 @@ saved_is()
     [ "$(saved)" "$1" "$2" ]
 }
 
-# audited WHEN: Xen's books of sharing are in order
+# audited WHEN: Xen's books of sharing are in order; only a hypervisor with --debug can say
 audited()
 {
-    "$books" audit || fail "Xen's books of sharing are wrong $1"
-    pass "Xen's audit finds no error $1"
+    "$books" audit
+    case $? in
+        0) pass "Xen's audit finds no error $1" ;;
+        3) ;;
+        *) fail "Xen's books of sharing are wrong $1" ;;
+    esac
 }
 
 # fraction NAME...: per mille of what could be shared among the guests that is
