@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # xenhost: --debug --timeout 1800 --guest-crash allow --add tests/system/tests/sharing.sh:/root/sharing.sh
+# only: soak
 # soak: --timeout 7200
 # The sharer is killed while it merges, and domains are destroyed while theirs are merged. And what is merged without being
 # compared is noticed: a guest's own verification sees it.

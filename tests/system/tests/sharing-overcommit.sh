@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # xenhost: --timeout 1800 --add tests/system/tests/sharing.sh:/root/sharing.sh
+# only: soak
 # soak: --timeout 3600
 # Guests whose memory adds up to 150 % of what is free: they start thanks to sharing, and when all of them write to everything
 # the pager finds memory for the copies. Nobody dies, and nobody sees a wrong byte.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # xenhost: --timeout 1800 --add tests/system/tests/sharing.sh:/root/sharing.sh
+# only: soak
 # soak: --timeout 7200
 # Three guests from one image under load, against an offline count of what they have in common; a flood of records that nobody
 # takes; and without records, less and less is shared.
