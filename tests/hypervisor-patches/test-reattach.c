@@ -192,15 +192,16 @@ static void test_rescan(void **state)
     assert_int_equal((uint32_t)request.id, RESCAN_INDEX);
     assert_false(pair_next(&pair, &request));
 
-    /* The consumer may have looked before these: they are worth one more. */
+    /* The consumer may have looked before these: they are worth one more, with the time of their first. */
     for ( i = 0; i < 5; i++ )
-        assert_false(memevent_reliable_rescan(&pair.channel, XEN_MEMEVENT_PAGING_RESCAN, 8));
+        assert_false(memevent_reliable_rescan(&pair.channel, XEN_MEMEVENT_PAGING_RESCAN, 8 + i));
     assert_int_equal(pair.channel.info.coalesced, 10);
     assert_false(pair_next(&pair, &request));
     pair_answer(&pair, request.id);
     assert_int_equal(pair_take(&pair), 1);
     assert_true(pair_next(&pair, &request));
     assert_int_equal(request.kind, XEN_MEMEVENT_PAGING_RESCAN);
+    assert_int_equal(request.time, 8);
     assert_int_equal(pair.channel.info.coalesced, 10);
     assert_int_equal(pair.channel.info.produced, 2);
     pair_answer(&pair, request.id);

@@ -245,6 +245,8 @@ bool memevent_reliable_rescan(struct memevent_reliable *channel, uint16_t kind, 
         break;
     case MEMEVENT_ENTRY_SENT:
         /* The consumer may have looked before this loss. */
+        if ( !channel->rescan_again )
+            channel->rescan_time = time;
         channel->rescan_again = true;
         return false;
     default:
@@ -442,7 +444,7 @@ int memevent_reliable_take(struct memevent_reliable *channel, uint32_t actions_a
     {
         channel->rescan_again = false;
         channel->info.coalesced--;      /* counted when it was lost */
-        channel->notification_owed = memevent_reliable_rescan(channel, request->kind, request->time);
+        channel->notification_owed = memevent_reliable_rescan(channel, request->kind, channel->rescan_time);
     }
 
     return 1;

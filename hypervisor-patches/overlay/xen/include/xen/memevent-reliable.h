@@ -64,6 +64,7 @@ struct memevent_reliable {
     uint32_t free_head;             /* entries that are nobody's own */
     uint32_t waiting_head;
     uint32_t waiting_tail;
+    uint64_t rescan_time;           /* of the first loss after the RESCAN that is out, if rescan_again */
     bool     rescan_again;          /* something was lost after the RESCAN that is out */
     bool     notification_owed;     /* for what was sent while responses were taken: the next flush says it */
 
