@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Channels and their event channels: around the hypervisor's own channel core, what it leaves to its caller.  A ring's
- * memory belongs to the channel and is what the consumer gets; a consumer that is gone can scribble on it still, as one
- * with a stale mapping can.
+ * The life of channels: who is attached, and to what memory.  A ring's memory belongs to the channel and is what the
+ * consumer gets; a consumer that is gone can scribble on it still, as one with a stale mapping can.  What goes through
+ * a channel is events.c's.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,11 +25,6 @@ static size_t ring_size(void)
     return (size + HYPERVISOR_PAGE_SIZE - 1) & ~(size_t)(HYPERVISOR_PAGE_SIZE - 1);
 }
 
-static bool is_reliable(const struct emulated_channel *channel)
-{
-    return channel->class != MEMEVENT_CLASS_INVALIDATE;
-}
-
 static struct emulated_channel *find_channel(struct emulated_host *host, enum memevent_class class, uint16_t domid,
                                              struct emulated_domain **domain)
 {
@@ -42,216 +37,6 @@ static struct emulated_channel *find_channel(struct emulated_host *host, enum me
 
     return *domain ? &(*domain)->channels[class] : NULL;
 }
-
-/* ---- event channels ---- */
-
-static void deliver(struct emulated_ring *ring)
-{
-    const uint64_t one = 1;
-    /* It cannot be full: it is read before the next one. */
-    ssize_t written = write(ring->ring.fd, &one, sizeof(one));
-
-    (void)written;
-    ring->masked = true;
-    ring->pending = false;
-}
-
-static void signal_consumer(struct emulated_channel *channel)
-{
-    struct emulated_ring *ring = channel->consumer;
-
-    if ( channel->host->lost_signals )
-    {
-        channel->host->lost_signals--;
-        return;
-    }
-    if ( !ring )
-        return;
-    if ( ring->masked )
-        ring->pending = true;
-    else
-        deliver(ring);
-}
-
-int emulated_arm_ring(struct hypervisor *hv, struct hypervisor_ring *ring)
-{
-    struct emulated_host *host = emulated_host_of(hv);
-    struct emulated_ring *own = (struct emulated_ring *)ring;
-    uint64_t count;
-    int taken;
-
-    pthread_mutex_lock(&host->lock);
-    host->counts.system_calls++;
-    taken = read(ring->fd, &count, sizeof(count)) == sizeof(count);
-    own->masked = false;
-    if ( own->pending )
-        deliver(own);
-    pthread_mutex_unlock(&host->lock);
-
-    return taken;
-}
-
-/* ---- requests and answers ---- */
-
-/* What says that there was no place: of the pages that were given up, and of copies that dom0 could not have. */
-static uint16_t rescan_kind(enum memevent_class class, uint16_t kind)
-{
-    if ( class == MEMEVENT_CLASS_PAGING )
-        return kind == XEN_MEMEVENT_PAGING_DROP ? XEN_MEMEVENT_PAGING_RESCAN : 0;
-
-    return class == MEMEVENT_CLASS_OOM ? XEN_MEMEVENT_OOM_RESCAN : 0;
-}
-
-struct xen_memevent_request *emulated_claim(struct emulated_domain *domain, enum memevent_class class, uint16_t kind,
-                                            uint32_t vcpu, uint64_t gfn)
-{
-    struct emulated_channel *channel = &domain->channels[class];
-    bool is_vcpu = vcpu != EMULATED_NOBODY && vcpu != EMULATED_FOREIGN;
-    struct xen_memevent_request *request;
-    struct timespec t;
-
-    request = memevent_reliable_claim(&channel->core, is_vcpu ? vcpu : MEMEVENT_NOBODY);
-    if ( !request )
-        return NULL;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    request->kind = kind;
-    request->gfn = gfn;
-    request->time = t.tv_sec * 1000000000ull + t.tv_nsec;
-    request->causer = vcpu == EMULATED_FOREIGN ? 0 : domain->domid;
-    request->flags = vcpu == EMULATED_FOREIGN ? XEN_MEMEVENT_FOREIGN : 0;
-    if ( is_vcpu )
-    {
-        request->vcpu = vcpu;
-        request->flags |= XEN_MEMEVENT_VCPU_PAUSED;
-        domain->waits[vcpu] = true;
-    }
-
-    return request;
-}
-
-void emulated_put(struct emulated_domain *domain, enum memevent_class class, struct xen_memevent_request *request)
-{
-    struct emulated_channel *channel = &domain->channels[class];
-
-    if ( memevent_reliable_put(&channel->core, request) )
-        signal_consumer(channel);
-}
-
-int emulated_ask(struct emulated_domain *domain, enum memevent_class class, uint16_t kind, uint32_t vcpu,
-                 uint64_t gfn)
-{
-    struct emulated_channel *channel = &domain->channels[class];
-    struct xen_memevent_request *request;
-
-    if ( !channel->live )
-        return -ENOENT;
-    request = emulated_claim(domain, class, kind, vcpu, gfn);
-    if ( request )
-    {
-        emulated_put(domain, class, request);
-        return 0;
-    }
-    if ( rescan_kind(class, kind) && memevent_reliable_rescan(&channel->core, rescan_kind(class, kind), 0) )
-        signal_consumer(channel);
-
-    return -EBUSY;
-}
-
-static void act(struct emulated_channel *channel, const struct memevent_answer *answer)
-{
-    const struct xen_memevent_request *request = (const void *)answer->request;
-    struct emulated_frame *frame = emulated_frame(channel->domain, request->gfn);
-
-    if ( request->flags & XEN_MEMEVENT_VCPU_PAUSED )
-    {
-        channel->domain->waits[request->vcpu] = false;
-        if ( channel->class == MEMEVENT_CLASS_ACCESS )
-            channel->domain->actions[request->vcpu] =
-                ((const struct xen_memevent_access_response *)(const void *)answer->response)->action;
-    }
-    else if ( frame )
-        /* Whoever has not got it asks again. */
-        frame->is_asked = false;
-    pthread_cond_broadcast(&channel->host->changed);
-}
-
-static void take_answers(struct emulated_channel *channel)
-{
-    const uint32_t actions = channel->class != MEMEVENT_CLASS_ACCESS ? 0 :
-        XEN_MEMEVENT_ACTION_EMULATE | XEN_MEMEVENT_ACTION_SKIP_WRITE | XEN_MEMEVENT_ACTION_DENY;
-    uint32_t left = channel->core.slots;
-    struct memevent_answer answer;
-    int rc;
-
-    while ( left-- && (rc = memevent_reliable_take(&channel->core, actions, &answer)) )
-        if ( rc == 1 )
-            act(channel, &answer);
-}
-
-int emulated_notify_ring(struct hypervisor *hv, struct hypervisor_ring *ring)
-{
-    struct emulated_host *host = emulated_host_of(hv);
-    struct emulated_channel *channel;
-
-    pthread_mutex_lock(&host->lock);
-    host->counts.hypercalls++;
-    channel = ((struct emulated_ring *)ring)->channel;
-    if ( channel && channel->live && is_reliable(channel) )
-    {
-        channel->core.info.kicks++;
-        take_answers(channel);
-        if ( memevent_reliable_flush(&channel->core) )
-            signal_consumer(channel);
-    }
-    pthread_mutex_unlock(&host->lock);
-
-    return 0;
-}
-
-/* ---- records ---- */
-
-void emulated_tell(struct emulated_host *host, const struct xen_memevent_record *record)
-{
-    struct emulated_channel *channel = &host->invalidate;
-
-    /* By turns, as if one CPU and then another had met it. */
-    if ( channel->live && memevent_lossy_put(&channel->rings[record->what % EMULATED_CPUS], record) )
-    {
-        channel->notifications++;
-        signal_consumer(channel);
-    }
-}
-
-static void *run_timer(void *argument)
-{
-    struct emulated_channel *channel = argument;
-    struct emulated_host *host = channel->host;
-    struct timespec until;
-    unsigned int cpu;
-
-    pthread_mutex_lock(&host->lock);
-    while ( channel->live )
-    {
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += channel->deadline * 1000ll;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        /* Whatever else has changed: it is not earlier than that. */
-        while ( channel->live && pthread_cond_timedwait(&host->changed, &host->lock, &until) != ETIMEDOUT )
-            continue;
-        for ( cpu = 0; channel->live && cpu < EMULATED_CPUS; cpu++ )
-            if ( memevent_lossy_expire(&channel->rings[cpu]) )
-            {
-                channel->notifications++;
-                signal_consumer(channel);
-            }
-    }
-    pthread_mutex_unlock(&host->lock);
-
-    return NULL;
-}
-
-/* ---- life ---- */
 
 static struct emulated_memory *alloc_memory(size_t size)
 {
@@ -278,6 +63,30 @@ static void put_memory(struct emulated_memory *memory)
         return;
     free(memory->octets);
     free(memory);
+}
+
+static void *run_timer(void *argument)
+{
+    struct emulated_channel *channel = argument;
+    struct emulated_host *host = channel->host;
+    struct timespec until;
+
+    pthread_mutex_lock(&host->lock);
+    while ( channel->live )
+    {
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += channel->deadline * 1000ll;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        /* Whatever else has changed: it is not earlier than that. */
+        while ( channel->live && pthread_cond_timedwait(&host->changed, &host->lock, &until) != ETIMEDOUT )
+            continue;
+        if ( channel->live )
+            emulated_expire(channel);
+    }
+    pthread_mutex_unlock(&host->lock);
+
+    return NULL;
 }
 
 static int create_reliable(struct emulated_channel *channel)
@@ -340,9 +149,9 @@ static void end(struct emulated_channel *channel)
         channel->consumer->channel = NULL;
     channel->consumer = NULL;
     channel->live = false;
-    if ( is_reliable(channel) )
+    if ( emulated_is_reliable(channel) )
         while ( memevent_reliable_abandon(&channel->core, &answer) )
-            act(channel, &answer);
+            emulated_act(channel, &answer);
     if ( channel->has_timer )
     {
         pthread_cond_broadcast(&channel->host->changed);
@@ -370,7 +179,7 @@ static void describe(struct emulated_channel *channel, struct hypervisor_ring *r
 
     ring->page = channel->memory->octets;
     ring->size = channel->memory->size;
-    if ( is_reliable(channel) )
+    if ( emulated_is_reliable(channel) )
     {
         ring->kind = RING_RELIABLE;
         ring->ring_size = core->size;
@@ -414,7 +223,7 @@ static int attach(struct emulated_host *host, enum memevent_class class, uint16_
         channel->class = class;
         channel->attachments = 0;
         channel->notifications = 0;
-        rc = is_reliable(channel) ? create_reliable(channel) : create_lossy(channel, options);
+        rc = emulated_is_reliable(channel) ? create_reliable(channel) : create_lossy(channel, options);
         if ( rc )
         {
             free_channel(channel);
@@ -422,22 +231,22 @@ static int attach(struct emulated_host *host, enum memevent_class class, uint16_
         }
         channel->live = true;
     }
-    for ( unsigned int cpu = 0; !is_reliable(channel) && cpu < EMULATED_CPUS; cpu++ )
+    for ( unsigned int cpu = 0; !emulated_is_reliable(channel) && cpu < EMULATED_CPUS; cpu++ )
         memevent_lossy_renew(&channel->rings[cpu]);
     ring->channel = channel;
     ring->memory = channel->memory;
     ring->memory->references++;
     channel->consumer = ring;
     channel->attachments++;
-    if ( is_reliable(channel) )
+    if ( emulated_is_reliable(channel) )
     {
         if ( channel->core.info.attachments )
-            take_answers(channel);
+            emulated_take_answers(channel);
         ring->ring.redelivered = memevent_reliable_reattach(&channel->core);
     }
     describe(channel, &ring->ring);
-    if ( is_reliable(channel) && memevent_reliable_flush(&channel->core) )
-        signal_consumer(channel);
+    if ( emulated_is_reliable(channel) && memevent_reliable_flush(&channel->core) )
+        emulated_signal(channel);
 
     return 0;
 }
@@ -505,8 +314,8 @@ static void part(struct hypervisor *hv, struct hypervisor_ring *ring, bool may_e
     {
         channel->consumer = NULL;
         own->channel = NULL;
-        if ( is_reliable(channel) )
-            take_answers(channel);
+        if ( emulated_is_reliable(channel) )
+            emulated_take_answers(channel);
         if ( may_end && !is_needed(channel) )
             end(channel);
     }
@@ -577,7 +386,7 @@ int emulated_get_channel_info(struct hypervisor *hv, enum memevent_class class, 
         rc = class == MEMEVENT_CLASS_INVALIDATE ? -EINVAL : -ESRCH;
     else if ( !channel->live )
         rc = -ENOENT;
-    else if ( !is_reliable(channel) )
+    else if ( !emulated_is_reliable(channel) )
         count_lossy(channel, out);
     else
     {

@@ -78,6 +78,11 @@ struct emulated_channel {
     bool has_timer;
 };
 
+static inline bool emulated_is_reliable(const struct emulated_channel *channel)
+{
+    return channel->class != MEMEVENT_CLASS_INVALIDATE;
+}
+
 struct emulated_domain {
     struct emulated_domain *next;
     uint16_t domid;
@@ -163,10 +168,19 @@ int  emulated_attach_ring(struct hypervisor *hv, enum memevent_class class, uint
                           const struct memevent_options *options, struct hypervisor_ring **out, const char **why);
 void emulated_detach_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
 void emulated_leave_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
-int  emulated_arm_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
-int  emulated_notify_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
 int  emulated_get_channel_info(struct hypervisor *hv, enum memevent_class class, uint16_t domid,
                                struct memevent_channel_info *out);
+/* Ends all channels of a domain, or with NULL the host's. */
+void emulated_end_channels(struct emulated_host *host, struct emulated_domain *domain);
+
+/* events.c */
+int  emulated_arm_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
+int  emulated_notify_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
+/* The consumer's event, if there is a consumer. */
+void emulated_signal(struct emulated_channel *channel);
+/* Takes what answers there are, and acts on them. */
+void emulated_take_answers(struct emulated_channel *channel);
+void emulated_act(struct emulated_channel *channel, const struct memevent_answer *answer);
 /*
  * A request of a vCPU, which then waits for domain->waits[vcpu]; EMULATED_NOBODY and EMULATED_FOREIGN: of nobody who
  * waits.  -ENOENT: no channel; -EBUSY: no place, and where that is told in sum, it has been.
@@ -180,8 +194,8 @@ struct xen_memevent_request *emulated_claim(struct emulated_domain *domain, enum
                                             uint32_t vcpu, uint64_t gfn);
 void emulated_put(struct emulated_domain *domain, enum memevent_class class, struct xen_memevent_request *request);
 void emulated_tell(struct emulated_host *host, const struct xen_memevent_record *record);
-/* Ends all channels of a domain, or with NULL the host's. */
-void emulated_end_channels(struct emulated_host *host, struct emulated_domain *domain);
+/* The deadline of records has passed. */
+void emulated_expire(struct emulated_channel *channel);
 
 /* store.c */
 int  emulated_watch_fd(struct hypervisor *hv);
