@@ -234,4 +234,38 @@ BENCH void bench_leave(void)
     fake_verify(b.host);
 }
 
+/* Out, and vCPU 0 or another waits for it; a type of its own shows that on a stock host only. */
+BENCH bool bench_is_awaited(uint64_t gfn)
+{
+    const struct fake_frame *frame = &b.host->frame[gfn];
+
+    return !frame->backed && fake_waiting(b.host) &&
+           frame->type == (bench_has_channels ? FAKE_PAGED : FAKE_PAGING_IN);
+}
+
+/* vCPU 0 reads one frame after the other. */
+BENCH void bench_read_all(uint64_t frames)
+{
+    for ( uint64_t gfn = 0; gfn < frames; gfn++ )
+    {
+        fake_access(b.host, 0, gfn, false);
+        assert_true(bench_settle(1000));
+    }
+}
+
+/* How a case is set up. */
+BENCH int bench_on_stock(void **unused)
+{
+    (void)unused;
+    bench_has_channels = false;
+    return 0;
+}
+
+BENCH int bench_on_channels(void **unused)
+{
+    (void)unused;
+    bench_has_channels = true;
+    return 0;
+}
+
 #endif

@@ -173,20 +173,6 @@ static void test_without_file(void **unused)
     run((struct weather){ .guest = 4, .drop = 30, .populate = 15, .target = 200, .leave = 1000 }, ROUNDS);
 }
 
-static int on_stock(void **unused)
-{
-    (void)unused;
-    bench_has_channels = false;
-    return 0;
-}
-
-static int on_channels(void **unused)
-{
-    (void)unused;
-    bench_has_channels = true;
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,7 +187,7 @@ int main(void)
     int failed;
 
     puts("on upstream's ring");
-    failed = cmocka_run_group_tests(tests, on_stock, NULL);
+    failed = cmocka_run_group_tests(tests, bench_on_stock, NULL);
     puts("on a channel");
-    return failed + cmocka_run_group_tests(tests, on_channels, NULL);
+    return failed + cmocka_run_group_tests(tests, bench_on_channels, NULL);
 }
