@@ -20,7 +20,7 @@
  * it the limit keeps it small.
  */
 #define GROWTH_DIVISOR 4U
-/* Buckets whose order changes with each insertion: a growth is done long before the next one is due. */
+/* Buckets whose order changes with each insertion, at least: a growth is done long before the next one is due. */
 #define STEP_OF_INSERT 2U
 /* Below this part of its places the table shrinks, in tenths; it is 8 when it has. */
 #define LOAD_LEAST_TENTHS 5U
@@ -223,7 +223,7 @@ static void release(struct index *x, uint32_t from, uint32_t to)
         madvise(&x->buckets[from], (size_t)(to - from) * sizeof(*x->buckets), MADV_DONTNEED);
 }
 
-static void reorder_some(struct index *x, unsigned int buckets)
+static void reorder_some(struct index *x, uint32_t buckets)
 {
     for ( ; x->old && buckets; buckets-- )
     {
@@ -254,11 +254,25 @@ static bool is_loaded(const struct index *x, unsigned int tenths)
     return x->used * 10 >= (uint64_t)x->count * INDEX_SLOTS * tenths;
 }
 
+/*
+ * Growth waits until the table has shrunk, which may be far from done when it fills again: it is done before the smaller
+ * one is full.
+ */
+static uint32_t steps_of_insert(const struct index *x)
+{
+    uint64_t most = (uint64_t)x->count * INDEX_SLOTS * INDEX_LOAD_TENTHS / 10;
+    uint32_t left = x->old - x->next;
+
+    if ( x->old <= x->count )
+        return STEP_OF_INSERT;
+    return x->used < most ? left / (most - x->used) + STEP_OF_INSERT : left;
+}
+
 int index_insert(struct index *x, uint64_t key, uint32_t page)
 {
     int rc;
 
-    reorder_some(x, STEP_OF_INSERT);
+    reorder_some(x, steps_of_insert(x));
     if ( is_loaded(x, INDEX_LOAD_TENTHS) )
         change_size(x, x->count + x->count / GROWTH_DIVISOR);
     rc = place(x, key, page);

@@ -219,6 +219,27 @@ static void test_back_and_forth(void **state)
     }
 }
 
+/* It shrinks from very large to very small, and is filled again when that has only begun. */
+static void test_shrinks_and_fills(void **state)
+{
+    uint32_t next = 0, first = 0;
+
+    (void)state;
+    assert_int_equal(index_set_limit(&x, PAGES), 0);
+    while ( next < PAGES / 2 )
+        insert(next++);
+    while ( x.old )
+        index_step(&x);
+    while ( first < next - 200 )
+        remove_page(first++);
+    index_step(&x);
+    assert_true(x.old > 16 * x.count);
+    while ( next < PAGES )
+        insert(next++);
+    check_all();
+    assert_int_equal(x.full, 0);
+}
+
 /* ---- tables ---- */
 
 #define TABLE_KEYS 4096U
@@ -283,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_random, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_back_and_forth, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shrinks_and_fills, setup, teardown),
         cmocka_unit_test(test_table),
     };
 
