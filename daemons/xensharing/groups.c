@@ -15,6 +15,7 @@
 struct group {
     char name[GROUPS_NAME_MAX + 1];
     bool configured;
+    bool within;
 };
 
 struct groups {
@@ -23,7 +24,7 @@ struct groups {
     uint16_t count;
 };
 
-static bool name_is_sound(const char *name, size_t length)
+bool groups_name_is_sound(const char *name, size_t length)
 {
     for ( size_t i = 0; i < length; i++ )
     {
@@ -44,14 +45,14 @@ bool groups_line_is_sound(const char *value, size_t length)
         return false;
     while ( name_end > value && strchr(BLANKS, name_end[-1]) )
         name_end--;
-    if ( !name_is_sound(value, name_end - value) )
+    if ( !groups_name_is_sound(value, name_end - value) )
         return false;
     for ( colon++; colon < end && strchr(BLANKS, *colon); )
         colon++;
     return colon < end;
 }
 
-int groups_open(struct groups **out, const char *lines)
+int groups_open(struct groups **out, const char *lines, const char *within)
 {
     struct groups *groups = calloc(1, sizeof(*groups));
     size_t length = lines ? strlen(lines) : 0;
@@ -75,6 +76,13 @@ int groups_open(struct groups **out, const char *lines)
         number = groups_number(groups, line, strcspn(line, ":" BLANKS));
         if ( number != GROUPS_NONE )
             groups->groups[number].configured = true;
+    }
+    for ( const char *name = within; name && *name; name += strcspn(name, "\n"), name += *name == '\n' )
+    {
+        uint16_t number = groups_number(groups, name, strcspn(name, "\n"));
+
+        if ( number != GROUPS_NONE )
+            groups->groups[number].configured = groups->groups[number].within = true;
     }
     return 0;
 }
@@ -119,7 +127,7 @@ uint16_t groups_number(struct groups *groups, const char *name, size_t length)
 {
     struct group *grown;
 
-    if ( !name_is_sound(name, length) )
+    if ( !groups_name_is_sound(name, length) )
         return GROUPS_NONE;
     for ( uint16_t i = 0; i < groups->count; i++ )
         if ( !strncmp(groups->groups[i].name, name, length) && !groups->groups[i].name[length] )
@@ -148,4 +156,9 @@ const char *groups_name(const struct groups *groups, uint16_t number)
 bool groups_is_configured(const struct groups *groups, uint16_t number)
 {
     return groups->groups[number].configured;
+}
+
+bool groups_is_within(const struct groups *groups, uint16_t number)
+{
+    return groups->groups[number].within;
 }

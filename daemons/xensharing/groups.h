@@ -26,8 +26,15 @@ bool groups_line_is_sound(const char *value, size_t length);
 #define GROUPS_ALLOWED \
     "NAME: PATTERN..., a name of letters, digits, '-' and '_', then domain names or UUIDs, in which * and ? stand for others"
 
-/* lines: such values, a line each, all sound; or NULL.  0 or -ENOMEM. */
-int  groups_open(struct groups **out, const char *lines);
+/* One value of the setting `within-group`: the name of a group. */
+bool groups_name_is_sound(const char *value, size_t length);
+#define GROUPS_NAME_ALLOWED "a name of letters, digits, '-' and '_'"
+
+/*
+ * lines: such values, a line each, all sound; or NULL.  within: names, a line each, all sound; or NULL.
+ * 0 or -ENOMEM.
+ */
+int  groups_open(struct groups **out, const char *lines, const char *within);
 void groups_close(struct groups *groups);
 
 /*
@@ -44,5 +51,7 @@ uint16_t groups_count(const struct groups *groups);
 const char *groups_name(const struct groups *groups, uint16_t number);
 /* Named by the configuration. */
 bool groups_is_configured(const struct groups *groups, uint16_t number);
+/* Pages of one domain of it are shared with each other, where the domain's own key does not say otherwise. */
+bool groups_is_within(const struct groups *groups, uint16_t number);
 
 #endif

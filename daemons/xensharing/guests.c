@@ -45,9 +45,10 @@ static int read_key(const struct guest *g, const char *key, char *value, size_t 
 
 static void read_within(struct guest *g)
 {
+    const struct sharer *s = g->sharer;
     char value[8];
 
-    g->within = g->sharer->settings->within;
+    g->within = s->settings->within || (g->group != GROUPS_NONE && groups_is_within(s->groups, g->group));
     if ( read_key(g, GUESTS_WITHIN_KEY, value, sizeof(value)) < 0 )
         return;
     if ( !strcmp(value, "yes") || !strcmp(value, "no") )
@@ -65,15 +66,11 @@ static void read_wishes(struct guest *g)
     char value[GROUPS_NAME_MAX + 2];
     int length = read_key(g, GUESTS_GROUP_KEY, value, sizeof(value));
 
-    read_within(g);
     g->by_xenstore = length >= 0;
-    if ( length < 0 )
-    {
-        g->group = groups_find(s->groups, g->name, g->uuid);
-        return;
-    }
-    g->group = groups_number(s->groups, value, strlen(value));
-    if ( g->group == GROUPS_NONE && length )
+    g->group = g->by_xenstore ? groups_number(s->groups, value, strlen(value)) :
+                                groups_find(s->groups, g->name, g->uuid);
+    read_within(g);
+    if ( g->by_xenstore && g->group == GROUPS_NONE && length )
         log_message(LOG_ERR, LOG_DOMAIN(g->domid, g->name, "group-invalid"),
                     "/local/domain/%u/" GUESTS_GROUP_KEY " holds '%s', allowed is a name of up to %u letters, digits, '-' "
                     "and '_', or nothing; the domain shares nothing until that is corrected", g->domid, value,
@@ -347,7 +344,7 @@ unsigned int guests_left(const struct sharer *s)
 
 static void watch(struct sharer *s, uint16_t domid, bool add)
 {
-    static const char *const keys[] = { GUESTS_GROUP_KEY, GUESTS_WITHIN_KEY };
+    static const char *const keys[] = { GUESTS_GROUP_KEY, GUESTS_WITHIN_KEY, "name" };
     char path[96], token[8];
 
     snprintf(token, sizeof(token), "%u", domid);
@@ -361,13 +358,33 @@ static void watch(struct sharer *s, uint16_t domid, bool add)
     }
 }
 
-static void read_names(struct guest *g)
+/*
+ * The configuration knows a domain by its name, which a tool stack may change: one that arrives by migration gets it when
+ * it is complete, and the one that it was before loses it, to be destroyed at once.  That one keeps its pages as they are.
+ */
+static void read_name(struct guest *g)
+{
+    static const char away[] = "--migratedaway";
+    char name[GUESTS_NAME_BYTES];
+    size_t length;
+
+    if ( read_key(g, "name", name, sizeof(name)) < 0 )
+    {
+        if ( !g->is_named )
+            snprintf(g->name, sizeof(g->name), "domain %u", g->domid);
+        return;
+    }
+    length = strlen(name);
+    if ( g->is_named && length >= strlen(away) && !strcmp(name + length - strlen(away), away) )
+        return;
+    memcpy(g->name, name, length + 1);
+    g->is_named = true;
+}
+
+static void read_uuid(struct guest *g)
 {
     const uint8_t *u = g->info.uuid;
 
-    g->is_named = read_key(g, "name", g->name, sizeof(g->name)) >= 0;
-    if ( !g->is_named )
-        snprintf(g->name, sizeof(g->name), "domain %u", g->domid);
     snprintf(g->uuid, sizeof(g->uuid), "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
              u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
 }
@@ -382,7 +399,8 @@ static void add(struct sharer *s, const struct domain_info *info)
     g->domid = info->domid;
     g->info = *info;
     g->group = g->in_group = GROUPS_NONE;
-    read_names(g);
+    read_name(g);
+    read_uuid(g);
     g->next = s->guests;
     s->guests = g;
     watch(s, g->domid, true);     /* which says the keys' first values, too */
@@ -419,12 +437,6 @@ static void refresh(struct sharer *s, const struct domain_info *info)
     {
         g->info = *info;
         g->dying = false;
-        if ( g->is_named )
-            return;
-        /* It was seen before the tool stack had written its name, by which the configuration may know it. */
-        read_names(g);
-        if ( g->is_named )
-            consider(g);
     }
     else
         add(s, info);
@@ -470,6 +482,7 @@ void guests_take_watches(struct sharer *s)
         else if ( g )
         {
             g->refused = false;
+            read_name(g);
             consider(g);
         }
     }

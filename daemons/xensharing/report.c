@@ -164,7 +164,7 @@ static void fill_groups(const struct sharer *s, const struct sharing_status_doma
     for ( uint16_t i = 0; i < groups_count(s->groups); i++ )
     {
         groups[i] = (struct sharing_status_group){
-            .name = groups_name(s->groups, i), .within = s->settings->within,
+            .name = groups_name(s->groups, i), .within = s->settings->within || groups_is_within(s->groups, i),
             .origin = groups_is_configured(s->groups, i) ? "configuration" : "xenstore",
         };
         add_pages(&groups[i].now, &groups[i].now);

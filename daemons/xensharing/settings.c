@@ -44,6 +44,13 @@ static const struct options_setting table[] = {
         OPTIONS_PLACE(struct settings, within),
     },
     {
+        .name = "within-group", .argument = "NAME",
+        .type = OPTIONS_TEXT, .where = OPTIONS_ANYWHERE, .repeats = true,
+        .is_sound = groups_name_is_sound, .allowed = GROUPS_NAME_ALLOWED,
+        .help = "As within, for the domains of this group; may be given several times.",
+        OPTIONS_PLACE(struct settings, within_groups),
+    },
+    {
         .name = "cpu-limit", .letter = 'C', .argument = "PERCENT",
         .type = OPTIONS_NUMBER, .where = OPTIONS_ANYWHERE, .value = "20", .unit = "percent",
         .minimum = 1, .maximum = THREADS_MOST * 100,

@@ -19,6 +19,7 @@ struct settings {
     bool     verbose;
     char    *groups;              /* lines of groups.h; NULL: only xenstore names any */
     bool     within;              /* pages of one domain are shared with each other */
+    char    *within_groups;       /* names, a line each, of groups in which they are without that; NULL: none */
     uint32_t cpu_limit;           /* percent of one CPU */
     uint32_t threads;             /* that hash */
     uint32_t period;              /* milliseconds from one pass's start to the next's, at least */

@@ -192,7 +192,7 @@ static int open_books(struct sharer *s)
 {
     enum decide_invalidates invalidates = s->channel ? DECIDE_INVALIDATES_ON :
                                           s->settings->invalidates ? DECIDE_INVALIDATES_NONE : DECIDE_INVALIDATES_OFF;
-    int rc = groups_open(&s->groups, s->settings->groups);
+    int rc = groups_open(&s->groups, s->settings->groups, s->settings->within_groups);
 
     if ( !rc )
         rc = digest_open(&s->digest);

@@ -34,6 +34,14 @@ static void lines_are_judged(void **state)
             fail_msg("'%s' is taken", wrong[i]);
 }
 
+static void names_are_judged(void **state)
+{
+    (void)state;
+    assert_true(groups_name_is_sound("web-1_x", 7));
+    assert_false(groups_name_is_sound("", 0));
+    assert_false(groups_name_is_sound("web db", 6));
+}
+
 static const char *find(struct groups *groups, const char *name, const char *uuid)
 {
     uint16_t number = groups_find(groups, name, uuid);
@@ -46,7 +54,7 @@ static void the_first_that_fits_counts(void **state)
     struct groups *groups;
 
     (void)state;
-    assert_int_equal(groups_open(&groups, "web: web-* shop\ndb :  db?\t" UUID "\nrest: web-9 z*"), 0);
+    assert_int_equal(groups_open(&groups, "web: web-* shop\ndb :  db?\t" UUID "\nrest: web-9 z*", NULL), 0);
     assert_string_equal(find(groups, "web-1", OTHER), "web");
     assert_string_equal(find(groups, "web-9", OTHER), "web");
     assert_string_equal(find(groups, "web-1", UUID), "web");
@@ -60,7 +68,7 @@ static void the_first_that_fits_counts(void **state)
     assert_string_equal(find(groups, "web", OTHER), "");
     groups_close(groups);
 
-    assert_int_equal(groups_open(&groups, NULL), 0);
+    assert_int_equal(groups_open(&groups, NULL, NULL), 0);
     assert_string_equal(find(groups, "web-1", UUID), "");
     assert_int_equal(groups_count(groups), 0);
     groups_close(groups);
@@ -74,7 +82,7 @@ static void a_name_is_one_group(void **state)
     char name[16];
 
     (void)state;
-    assert_int_equal(groups_open(&groups, "web: a\nweb: b"), 0);
+    assert_int_equal(groups_open(&groups, "web: a\nweb: b", NULL), 0);
     assert_int_equal(groups_count(groups), 1);
     web = groups_number(groups, "web", 3);
     assert_int_equal(web, groups_find(groups, "b", UUID));
@@ -91,12 +99,29 @@ static void a_name_is_one_group(void **state)
     groups_close(groups);
 }
 
+/* The group may have its domains by xenstore alone, or by a line of the configuration. */
+static void within_is_a_group_s_own(void **state)
+{
+    struct groups *groups;
+
+    (void)state;
+    assert_int_equal(groups_open(&groups, "web: a\ndb: b", "db\nother"), 0);
+    assert_false(groups_is_within(groups, groups_find(groups, "a", UUID)));
+    assert_true(groups_is_within(groups, groups_find(groups, "b", UUID)));
+    assert_true(groups_is_within(groups, groups_number(groups, "other", 5)));
+    assert_false(groups_is_within(groups, groups_number(groups, "more", 4)));
+    assert_int_equal(groups_count(groups), 4);
+    groups_close(groups);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_are_judged),
+        cmocka_unit_test(names_are_judged),
         cmocka_unit_test(the_first_that_fits_counts),
         cmocka_unit_test(a_name_is_one_group),
+        cmocka_unit_test(within_is_a_group_s_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
