@@ -194,18 +194,11 @@ static int print_json(const struct request *request, const struct status_list *l
     for ( size_t i = 0; i < list->count; i++ )
     {
         const struct status *status = &list->items[i];
-        struct json_object *pager = json_object_new_object(), *domains = json_object_new_array();
+        struct json_object *pager = status_add_daemon(pagers, status), *domains;
 
-        json_object_array_add(pagers, pager);
-        json_object_object_add(pager, "file", json_object_new_string(status->path));
-        if ( !status->root )
-        {
-            json_object_object_add(pager, "error", json_object_new_string(status->error));
-            json_object_put(domains);
+        if ( !pager )
             continue;
-        }
-        json_object_object_add(pager, "runs", json_object_new_boolean(status->alive));
-        json_object_object_add(pager, "age_seconds", json_object_new_uint64(status->age));
+        domains = json_object_new_array();
         for ( size_t d = 0; d < status_count(status->root, "domains"); d++ )
         {
             struct json_object *domain = status_item(status->root, "domains", d);

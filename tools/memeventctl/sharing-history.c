@@ -14,6 +14,8 @@
 
 #include <json-c/json.h>
 
+#include <daemon/json.h>
+
 #include "figure.h"
 
 #define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
@@ -146,17 +148,17 @@ static int print_json(const struct sharing_request *request, const struct sharin
     struct json_object *root = json_object_new_object(), *samples = json_object_new_array();
     int rc;
 
-    json_object_object_add(root, "file", json_object_new_string(request->history));
-    json_object_object_add(root, "period_seconds", json_object_new_uint64(s->view.period));
-    json_object_object_add(root, "damaged", json_object_new_uint64(s->view.damaged));
+    json_add_text(root, "file", request->history);
+    json_add_number(root, "period_seconds", s->view.period);
+    json_add_number(root, "damaged", s->view.damaged);
     json_object_object_add(root, "samples", samples);
     for ( size_t i = 0; i < s->count; i++ )
     {
         struct json_object *sample = json_object_new_object();
 
-        json_object_object_add(sample, "time", json_object_new_uint64(s->first[i].time));
+        json_add_number(sample, "time", s->first[i].time);
         for ( size_t f = 0; f < s->view.figures; f++ )
-            json_object_object_add(sample, s->view.names[f], json_object_new_uint64(s->first[i].values[f]));
+            json_add_number(sample, s->view.names[f], s->first[i].values[f]);
         json_object_array_add(samples, sample);
     }
     rc = status_print_json(stdout, root, !request->watch);

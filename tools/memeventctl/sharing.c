@@ -226,24 +226,13 @@ static int show_json(const struct arguments *a, const struct status_list *list, 
     for ( size_t i = 0; i < list->count && i < 1; i++ )
     {
         const struct status *status = &list->items[i];
-        struct json_object *sharer = json_object_new_object(), *items = json_object_new_array(), *shown;
+        struct json_object *sharer = status_add_daemon(sharers, status), *items, *shown;
 
-        json_object_array_add(sharers, sharer);
-        json_object_object_add(sharer, "file", json_object_new_string(status->path));
-        if ( !status->root )
-        {
-            json_object_object_add(sharer, "error", json_object_new_string(status->error));
-            json_object_put(items);
-            continue;
-        }
-        json_object_object_add(sharer, "runs", json_object_new_boolean(status->alive));
-        json_object_object_add(sharer, "age_seconds", json_object_new_uint64(status->age));
-        if ( !part )
-        {
-            json_object_put(items);
+        if ( sharer && !part )
             json_object_object_add(sharer, "status", json_object_get(status->root));
+        if ( !sharer || !part )
             continue;
-        }
+        items = json_object_new_array();
         for ( size_t d = 0; d < status_count(status->root, part); d++ )
             if ( is_wanted(&a->request, part, status_item(status->root, part, d)) )
                 json_object_array_add(items, json_object_get(status_item(status->root, part, d)));

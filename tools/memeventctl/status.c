@@ -17,6 +17,7 @@
 
 #include <json-c/json.h>
 
+#include <daemon/json.h>
 #include <daemon/utf8.h>
 
 /* Longest name on a path of figures. */
@@ -279,6 +280,22 @@ void status_list_close(struct status_list *list)
     }
     free(list->items);
     *list = (struct status_list){ 0 };
+}
+
+struct json_object *status_add_daemon(struct json_object *daemons, const struct status *status)
+{
+    struct json_object *daemon = json_object_new_object();
+
+    json_object_array_add(daemons, daemon);
+    json_add_text(daemon, "file", status->path);
+    if ( !status->root )
+    {
+        json_add_text(daemon, "error", status->error);
+        return NULL;
+    }
+    json_add_flag(daemon, "runs", status->alive);
+    json_add_number(daemon, "age_seconds", status->age);
+    return daemon;
 }
 
 /* A control character stands only in strings, where it can be escaped; none is beyond U+FFFF. */

@@ -47,6 +47,12 @@ int  status_list_open(struct status_list *list, const char *directory, const cha
 void status_list_close(struct status_list *list);
 
 /*
+ * What --json says of each daemon: appends an object with the file and what became of it to an array.  Returns that
+ * object, which is the array's, for its "status"; NULL if the file could not be read.
+ */
+struct json_object *status_add_daemon(struct json_object *daemons, const struct status *status);
+
+/*
  * Prints JSON and a newline, indented if `pretty`.  What would move a terminal's cursor is written as \uNNNN, which
  * is the same text to a program; what is no UTF-8 becomes U+FFFD.  0, or -ENOMEM.
  */
