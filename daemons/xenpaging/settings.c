@@ -113,20 +113,15 @@ const struct options_program settings_program = {
 
 int settings_follow_host(struct settings *settings, const struct options *options)
 {
-    static char directory[PATH_MAX], host[2 * PATH_MAX];
-    int rc;
+    static struct host_place place;
+    int rc = host_find_place(settings->host, &place);
 
-    if ( !host_is_emulated(settings->host) )
-        return 0;
-    rc = host_directory(settings->host, directory, sizeof(directory));
-    if ( !rc )
-        rc = host_with_directory(settings->host, directory, host, sizeof(host));
-    if ( rc )
+    if ( rc <= 0 )
         return rc;
-    settings->host = host;
+    settings->host = place.host;
     if ( options_origin(options, offsetof(struct settings, run_directory)) == OPTIONS_FROM_DEFAULT )
-        settings->run_directory = directory;
+        settings->run_directory = place.directory;
     if ( options_origin(options, offsetof(struct settings, spill_directory)) == OPTIONS_FROM_DEFAULT )
-        settings->spill_directory = directory;
+        settings->spill_directory = place.directory;
     return 0;
 }

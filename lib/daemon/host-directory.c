@@ -50,15 +50,20 @@ int host_directory(const char *host, char *directory, size_t size)
     return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
-int host_with_directory(const char *host, const char *directory, char *out, size_t size)
+int host_find_place(const char *host, struct host_place *place)
 {
     size_t length;
-    int n;
+    int n, rc;
 
+    if ( !host_is_emulated(host) )
+        return 0;
+    rc = host_directory(host, place->directory, sizeof(place->directory));
+    if ( rc )
+        return rc;
     if ( find_run(host, &length) )
-        n = snprintf(out, size, "%s", host);
+        n = snprintf(place->host, sizeof(place->host), "%s", host);
     else
-        n = snprintf(out, size, "%s%crun=%s", host, strchr(host, ':') ? ',' : ':', directory);
+        n = snprintf(place->host, sizeof(place->host), "%s%crun=%s", host, strchr(host, ':') ? ',' : ':', place->directory);
 
-    return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+    return n < 0 || (size_t)n >= sizeof(place->host) ? -ENAMETOOLONG : 1;
 }

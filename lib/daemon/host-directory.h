@@ -6,6 +6,7 @@
 #ifndef DAEMON_HOST_DIRECTORY_H
 #define DAEMON_HOST_DIRECTORY_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -18,7 +19,12 @@ bool host_is_emulated(const char *host);
  */
 int host_directory(const char *host, char *directory, size_t size);
 
-/* The same host, with run=DIRECTORY said in it.  -ENAMETOOLONG. */
-int host_with_directory(const char *host, const char *directory, char *out, size_t size);
+struct host_place {
+    char directory[PATH_MAX];     /* as of host_directory() */
+    char host[2 * PATH_MAX];      /* the same host, with run=DIRECTORY said in it */
+};
+
+/* Where a daemon on this host has its place.  1: it is filled in; 0: the host is no emulated one; else as host_directory(). */
+int host_find_place(const char *host, struct host_place *place);
 
 #endif /* DAEMON_HOST_DIRECTORY_H */
