@@ -124,6 +124,7 @@ static void see(struct decide *d, uint32_t page, uint64_t digest, bool changed)
     if ( changed )
     {
         d->pass.changed++;
+        pages_owner(d->pages, page)->changed++;
         if ( heat < HEAT_VOLATILE )
             heat++;
         passes = (1U << ((heat < HEAT_VOLATILE ? heat : HEAT_VOLATILE) - 1)) - 1;

@@ -136,6 +136,11 @@ void decide_pass_ended(struct decide *d)
     d->total.pass_zero = d->pass.zero;
     d->total.pass_filled = d->pass.filled;
     memset(&d->pass, 0, sizeof(d->pass));
+    for ( struct member *m = d->pages->members; m; m = m->next )
+    {
+        m->pass_changed = m->changed;
+        m->changed = 0;
+    }
     masters_pass_ended(d);
     if ( d->has_lost && d->invalidates == DECIDE_INVALIDATES_ON )
         decide_doubt(d);
@@ -324,7 +329,9 @@ int decide_get_domain(const struct decide *d, uint16_t domid, struct decide_doma
 
     if ( !m )
         return -ENOENT;
-    *out = (struct decide_domain){ .frames = m->frames, .merged = m->merged, .unshared = m->unshared };
+    *out = (struct decide_domain){
+        .frames = m->frames, .merged = m->merged, .unshared = m->unshared, .pass_volatile = m->pass_changed,
+    };
     count_kinds(m, out->kinds);
     out->saved = m->kinds[PAGE_SHARED] + m->kinds[PAGE_DOUBTFUL];
     out->shared = out->saved + m->kinds[PAGE_MASTER];

@@ -96,6 +96,7 @@ struct decide_domain {
     uint64_t shared;              /* frames that are shared */
     uint64_t saved;               /* of these, frames that are another's page */
     uint64_t merged, unshared;    /* since it joined */
+    uint64_t pass_volatile;       /* frames that changed in the last pass that ended */
 };
 
 /* -ENOMEM. */

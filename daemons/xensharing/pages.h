@@ -48,6 +48,7 @@ struct member {
     uint64_t left;                /* frames that decide_leave() has not done yet: those below */
     uint64_t kinds[PAGE_KINDS];   /* frames of each kind; of UNKNOWN only those in sections */
     uint64_t merged, unshared;    /* since it joined: merges as a client; frames that left a shared page */
+    uint64_t changed, pass_changed; /* frames that changed: in the pass that goes on, and in the last that ended */
     struct member *next;
     uint32_t sections_count;      /* entries of: */
     uint32_t sections[];          /* by frame number >> PAGES_SECTION_SHIFT; PAGES_NONE: not made yet */

@@ -25,7 +25,7 @@ static void status_path(const struct sharer *s, char *path, size_t size)
 }
 
 /* pages: as Xen counts them.  Of holes, which are most of an address space, the books know no more than of what was not seen yet. */
-static void fill_pages(struct sharing_status_pages *out, const uint64_t *kinds, uint64_t pages)
+static void fill_pages(struct sharing_status_pages *out, const uint64_t *kinds, uint64_t pages, uint64_t changed)
 {
     out->saved = kinds[PAGE_SHARED] + kinds[PAGE_DOUBTFUL];
     out->shared = kinds[PAGE_MASTER];
@@ -34,7 +34,8 @@ static void fill_pages(struct sharing_status_pages *out, const uint64_t *kinds, 
     out->pages = pages > out->sharing + out->unique ? pages : out->sharing + out->unique;
     out->unsettled = out->pages - out->sharing - out->unique;
     out->doubtful = kinds[PAGE_DOUBTFUL];
-    out->volatile_ = out->cooling = SHARING_STATUS_NONE;
+    out->volatile_ = changed;
+    out->cooling = SHARING_STATUS_NONE;
 }
 
 static void add_pages(struct sharing_status_pages *sum, const struct sharing_status_pages *one)
@@ -46,7 +47,8 @@ static void add_pages(struct sharing_status_pages *sum, const struct sharing_sta
     sum->unsettled += one->unsettled;
     sum->doubtful += one->doubtful;
     sum->pages += one->pages;
-    sum->volatile_ = sum->cooling = SHARING_STATUS_NONE;
+    sum->volatile_ += one->volatile_;
+    sum->cooling = SHARING_STATUS_NONE;
 }
 
 static void fill_host(const struct sharer *s, struct sharing_status *out)
@@ -149,7 +151,8 @@ static void fill_domain(const struct guest *g, struct sharing_status_domain *out
         .domid = g->domid, .name = g->name, .uuid = g->uuid, .within = g->within,
         .scanned = g->scanned, .merged = d.merged, .unshared = d.unshared,
     };
-    fill_pages(&out->now, d.kinds, g->phase == GUEST_MEMBER ? g->info.pages + g->info.pages_shared : 0);
+    fill_pages(&out->now, d.kinds, g->phase == GUEST_MEMBER ? g->info.pages + g->info.pages_shared : 0,
+               d.pass_volatile);
     if ( group == GROUPS_NONE )
         return;
     out->group = groups_name(s->groups, group);

@@ -112,6 +112,7 @@ static const struct figure of_domain[] = {
     { NULL,       "Its own pages that others share, KiB", "shared",   NULL, FORM_PAGES },
     { "UNIQUE",   "Pages like no other, KiB",         "unique",       NULL, FORM_PAGES },
     { "UNSETTLED", "Pages that are not settled, KiB", "unsettled",    NULL, FORM_PAGES },
+    { NULL,       "  changed in the last pass, KiB",  "volatile",     NULL, FORM_PAGES },
     { NULL,       "Pages looked at",                  "scanned",      NULL, FORM_RATE },
     { "MERGED",   "Pages merged",                     "merged",       NULL, FORM_RATE },
     { "UNSHARED", "Pages that stopped to share",      "unshared",     NULL, FORM_RATE },

@@ -141,6 +141,35 @@ static void test_two_passes(void **state)
     assert_false(is_due(B, 0));
 }
 
+/* Which domain's pages changed in the last pass is known of each; a page that is seen for the first time did not. */
+static void test_changed_in_a_pass(void **state)
+{
+    struct decide_domain now;
+    struct decide_statistics all;
+
+    (void)state;
+    for ( unsigned int pass = 0; pass < 2; pass++ )
+    {
+        for ( uint64_t gfn = 0; gfn < 3; gfn++ )
+        {
+            assert_true(scan(A, gfn, content(gfn)));
+            assert_true(scan(B, gfn, content(gfn + (gfn ? 100 * (pass + 1) : 0))));
+        }
+        assert_int_equal(decide_get_domain(d, B, &now), 0);
+        assert_int_equal(now.pass_volatile, 0);
+        decide_pass_ended(d);
+    }
+    assert_int_equal(decide_get_domain(d, A, &now), 0);
+    assert_int_equal(now.pass_volatile, 0);
+    assert_int_equal(decide_get_domain(d, B, &now), 0);
+    assert_int_equal(now.pass_volatile, 2);
+    decide_get_statistics(d, &all);
+    assert_int_equal(all.pass_volatile, 2);
+    decide_pass_ended(d);
+    assert_int_equal(decide_get_domain(d, B, &now), 0);
+    assert_int_equal(now.pass_volatile, 0);
+}
+
 /* What a merge can come to. */
 static void test_results(void **state)
 {
@@ -485,6 +514,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_two_passes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_changed_in_a_pass, setup, teardown),
         cmocka_unit_test_setup_teardown(test_results, setup, teardown),
         cmocka_unit_test_setup_teardown(test_records, setup, teardown),
         cmocka_unit_test_setup_teardown(test_record_of_before, setup, teardown),
