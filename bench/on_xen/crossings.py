@@ -9,21 +9,13 @@ import argparse
 import json
 import os
 import re
-import subprocess
-import sys
 
-from bed import archive, cache, failure, progress
+from bed import failure
 
-from . import figures, upstream
+from . import boot, counting, figures, upstream
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.dirname(os.path.dirname(HERE))
-XENHOST = os.path.join(TOP, "tests", "system", "xenhost")
 XENPERF = "/usr/lib/xen-4.17/bin/xenperf"
 SECONDS_A_RUN = 240     # generous: a machine under load is slower by much
-
-# The option's entry gets a default, as alldefconfig asks for defaults only.
-COUNTERS = ('bool "Performance Counters"\n', 'bool "Performance Counters"\n\tdefault y\n')
 
 SIDES = (
     ("upstream", "upstream's pager, stock Xen", True, "upstream"),
@@ -72,63 +64,19 @@ def parser():
     main.add_argument("--memory", type=int, default=32, metavar="MIB",
                       help="of the guest; half of it is paged out (default 32)")
     main.add_argument("--touches", type=int, default=3000, metavar="N", help="random touches a round (default 3000)")
-    main.add_argument("--host", action="append", default=[], metavar="OPTION",
-                      help="passed to `xenhost run` as it is, for instance --host=--build=DIR")
-    main.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    main.add_argument("--raw", metavar="FILE", help="keep dom0's lines there; or, with --again, read them from there")
-    main.add_argument("--again", action="store_true", help="no run: figures from --raw FILE")
+    boot.add_options(main)
     return main
 
 
-def counting_tree(stock):
-    """A Xen source tree whose build counts."""
-    source = archive.xen_source()
-    patches = os.path.join(TOP, "hypervisor-patches")
-    log = os.path.join(cache.directory("logs"), "crossings-tree.log")
-    parts = ["".join(COUNTERS), ("file", source)]
-    if not stock:
-        for path in cache.tree_files(patches):
-            parts += [os.path.relpath(path, patches), ("file", path)]
-
-    def make(where):
-        open(log, "w").close()
-        tree = os.path.join(where, "tree")
-        progress.run(["dpkg-source", "--no-check", "-x", source, tree], "unpacking Xen's source", log)
-        if not stock:
-            progress.run([os.path.join(patches, "apply"), tree], "applying hypervisor-patches/", log)
-        path = os.path.join(tree, "xen", "Kconfig.debug")
-        with open(path) as kconfig:
-            text = kconfig.read()
-        if text.count(COUNTERS[0]) != 1:
-            raise failure.Failure(failure.PREPARE, "Xen's performance counters are not where they were, in %s" % path)
-        with open(path, "w") as kconfig:
-            kconfig.write(text.replace(*COUNTERS))
-
-    return os.path.join(cache.entry("crossings-tree", cache.digest(parts), make), "tree")
-
-
-def boot(options, stock, program, raw):
+def count(options, stock, program):
     """Dom0's lines, with the side's name before the pager's."""
     pagers = [pager for _, _, on_stock, pager in SIDES if on_stock == stock]
-    command = [XENHOST, "run", "--cpu", "amd", "--vcpus", "2", "--xen-tree", counting_tree(stock),
-               "--timeout", str(180 + SECONDS_A_RUN * options.rounds * len(pagers)),
-               "--add", program + ":/root/upstream-xenpaging", "--add", XENPERF + ":/root/xenperf",
-               "--add", os.path.join(HERE, "guest.sh") + ":/root/guest.sh"]
-    command += options.host + [os.path.join(HERE, "crossings.sh"), str(options.memory), str(options.touches),
-                               str(options.rounds)] + pagers
-    lines = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as host:
-        for line in host.stdout:
-            line = line.rstrip("\r\n")
-            if not stock:
-                line = line.replace("run=cross/ours/", "run=cross/channels/")
-            lines.append(line.replace("run=cross/ours/", "run=cross/stock/"))
-            raw.write(lines[-1] + "\n")
-            if not line.startswith(("bench", "got a tsc mode string")):
-                progress.say(line)
-    if host.returncode:
-        raise failure.Failure(host.returncode, "the measurement did not end as it should")
-    return lines
+    words = ["--vcpus", "2", "--xen-tree", counting.tree(stock),
+             "--add", program + ":/root/upstream-xenpaging", "--add", XENPERF + ":/root/xenperf"] + boot.add_guest()
+    ours = "run=cross/stock/" if stock else "run=cross/channels/"
+    for line in boot.run(options, 180 + SECONDS_A_RUN * options.rounds * len(pagers), words,
+                         ["crossings.sh", options.memory, options.touches, options.rounds] + pagers):
+        yield line.replace("run=cross/ours/", ours)
 
 
 def rename(call):
@@ -190,29 +138,21 @@ def as_json(table):
                for phase, calls in phases.items()} for side, phases in table.items()}}, indent=1)
 
 
+def count_all(options):
+    if not os.path.exists(XENPERF):
+        raise failure.Failure(failure.PREPARE, "%s is missing: package xen-utils-4.17" % XENPERF)
+    program, _ = upstream.build()
+    for name in options.hypervisors.split(","):
+        yield from count(options, name == "stock", program)
+
+
 def main(arguments):
     options = parser().parse_args(arguments)
-    try:
+
+    def measure():
         if not set(options.hypervisors.split(",")) <= {"stock", "patched"}:
             raise failure.Failure(failure.USAGE, "--hypervisors: stock, patched, or both")
-        if options.again:
-            with open(options.raw) as source:
-                lines = source.read().splitlines()
-        else:
-            if not os.path.exists(XENPERF):
-                raise failure.Failure(failure.PREPARE, "%s is missing: package xen-utils-4.17" % XENPERF)
-            program, _ = upstream.build()
-            with open(options.raw or os.devnull, "w", buffering=1) as raw:
-                lines = [line for name in options.hypervisors.split(",")
-                         for line in boot(options, name == "stock", program, raw)]
-        table = rounds(figures.read(lines))
-    except figures.Unusable as problem:
-        progress.warn(str(problem))
-        return 1
-    except failure.Failure as problem:
-        if problem.detail:
-            sys.stderr.write(problem.detail.rstrip() + "\n")
-        progress.warn(problem.sentence)
-        return problem.status
-    print((as_json if options.json else as_text)(table))
-    return 0
+        table = rounds(figures.read(boot.lines(options, lambda: count_all(options))))
+        return (as_json if options.json else as_text)(table)
+
+    return boot.main(measure)
