@@ -15,6 +15,7 @@ from . import cache, failure, progress
 CONFIGURE = ("--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var")
 TINY = "tests/guest/guest.elf"      # our own guest, below the build directory
 PROGRAMS = "tests/system/programs"  # what system tests run in dom0; there too
+MEASURES = ("bench/merges",)        # and what benchmarks do
 IN_DOM0 = "usr/lib/xenhost/programs"
 
 
@@ -36,10 +37,11 @@ def build(top, where, builddir=None, jobs=2):
             progress.run(["make", "-C", work, "install", "DESTDIR=" + install],
                          "installing the suite", log)
         os.makedirs(os.path.join(install, IN_DOM0))
-        for name in sorted(os.listdir(os.path.join(work, PROGRAMS))):
-            program = os.path.join(work, PROGRAMS, name)
+        programs = [os.path.join(PROGRAMS, name) for name in sorted(os.listdir(os.path.join(work, PROGRAMS)))]
+        for name in programs + list(MEASURES):
+            program = os.path.join(work, name)
             if os.path.isfile(program) and os.access(program, os.X_OK):
-                shutil.copy(program, os.path.join(install, IN_DOM0, name))
+                shutil.copy(program, os.path.join(install, IN_DOM0))
         tiny = os.path.join(work, TINY)
         return install, shutil.copy(tiny, where) if os.path.exists(tiny) else None
 
