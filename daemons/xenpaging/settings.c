@@ -34,18 +34,8 @@ static const struct options_setting table[] = {
                 "emulated:KEY=VALUE,... for a host without Xen, see EMULATED HOST.",
         OPTIONS_PLACE(struct settings, host),
     },
-    {
-        .name = "foreground", .letter = 'f',
-        .type = OPTIONS_FLAG, .where = OPTIONS_COMMAND_LINE, .value = "no",
-        .help = "Write messages to the terminal, not to the journal.",
-        OPTIONS_PLACE(struct settings, foreground),
-    },
-    {
-        .name = "verbose", .letter = 'v',
-        .type = OPTIONS_FLAG, .where = OPTIONS_ANYWHERE, .value = "no",
-        .help = "Say more of what is done and why.",
-        OPTIONS_PLACE(struct settings, verbose),
-    },
+    OPTIONS_FOREGROUND(struct settings),
+    OPTIONS_VERBOSE(struct settings),
     {
         .name = "memory-limit", .letter = 'm', .argument = "SIZE",
         .type = OPTIONS_SIZE, .where = OPTIONS_ANYWHERE, .value = "256M",
@@ -82,12 +72,7 @@ static const struct options_setting table[] = {
                 "when that seldom pays; 0: it sleeps at once.",
         OPTIONS_PLACE(struct settings, poll_limit),
     },
-    {
-        .name = "run-directory", .argument = "DIR",
-        .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE, .value = "/run/xen-memevent",
-        .help = "The lock and the status file are here.",
-        OPTIONS_PLACE(struct settings, run_directory),
-    },
+    OPTIONS_RUN_DIRECTORY(struct settings),
     {
         .name = "state-directory", .argument = "DIR",
         .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE,

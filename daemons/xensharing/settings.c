@@ -102,12 +102,7 @@ static const struct options_setting table[] = {
                 "is taken to be so for ever, and less and less is: for measurements only.",
         OPTIONS_PLACE(struct settings, invalidates),
     },
-    {
-        .name = "run-directory", .argument = "DIR",
-        .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE, .value = "/run/xen-memevent",
-        .help = "The lock and the status file are here.",
-        OPTIONS_PLACE(struct settings, run_directory),
-    },
+    OPTIONS_RUN_DIRECTORY(struct settings),
     {
         .name = "history", .argument = "FILE",
         .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE, .value = "/var/lib/xen-memevent/xensharing.history",
@@ -127,18 +122,8 @@ static const struct options_setting table[] = {
                 "emulated:KEY=VALUE,... for a host without Xen, which xenpaging(8) describes.",
         OPTIONS_PLACE(struct settings, host),
     },
-    {
-        .name = "foreground", .letter = 'f',
-        .type = OPTIONS_FLAG, .where = OPTIONS_COMMAND_LINE, .value = "no",
-        .help = "Write messages to the terminal, not to the journal.",
-        OPTIONS_PLACE(struct settings, foreground),
-    },
-    {
-        .name = "verbose", .letter = 'v',
-        .type = OPTIONS_FLAG, .where = OPTIONS_ANYWHERE, .value = "no",
-        .help = "Say more of what is done and why.",
-        OPTIONS_PLACE(struct settings, verbose),
-    },
+    OPTIONS_FOREGROUND(struct settings),
+    OPTIONS_VERBOSE(struct settings),
 };
 
 const struct options_program settings_program = {

@@ -110,6 +110,33 @@ struct options_setting {
     .offset = offsetof(type, field),                \
     .bytes = sizeof(((type *)NULL)->field)
 
+/*
+ * Settings that each daemon has, of the same name in its structure: bool foreground and verbose, const char
+ * *run_directory.
+ */
+#define OPTIONS_FOREGROUND(structure)                                           \
+    {                                                                           \
+        .name = "foreground", .letter = 'f',                                    \
+        .type = OPTIONS_FLAG, .where = OPTIONS_COMMAND_LINE, .value = "no",     \
+        .help = "Write messages to the terminal, not to the journal.",          \
+        OPTIONS_PLACE(structure, foreground),                                   \
+    }
+#define OPTIONS_VERBOSE(structure)                                              \
+    {                                                                           \
+        .name = "verbose", .letter = 'v',                                       \
+        .type = OPTIONS_FLAG, .where = OPTIONS_ANYWHERE, .value = "no",         \
+        .help = "Say more of what is done and why.",                            \
+        OPTIONS_PLACE(structure, verbose),                                      \
+    }
+#define OPTIONS_RUN_DIRECTORY(structure)                                        \
+    {                                                                           \
+        .name = "run-directory", .argument = "DIR",                             \
+        .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE,                        \
+        .value = "/run/xen-memevent",                                           \
+        .help = "The lock and the status file are here.",                       \
+        OPTIONS_PLACE(structure, run_directory),                                \
+    }
+
 struct options_program {
     const char *name;           /* "xenpaging" */
     const char *summary;        /* one sentence */

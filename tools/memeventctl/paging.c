@@ -246,7 +246,7 @@ static int judge(const struct request *request, const struct status_list *list)
 static int show(const struct request *request, const struct status_list *list, const struct status_list *before,
                 double seconds)
 {
-    int rc = 0;
+    int rc = 0, ended;
 
     if ( request->json )
         rc = print_json(request, list);
@@ -258,16 +258,9 @@ static int show(const struct request *request, const struct status_list *list, c
             putchar('\n');
         rc = print_pager(request, &list->items[i], before, seconds);
     }
-    if ( fflush(stdout) || ferror(stdout) )
-    {
-        fprintf(stderr, "memeventctl: writing the output: %m\n");
-        return EX_IOERR;
-    }
-    if ( rc )
-    {
-        fprintf(stderr, "memeventctl: %s\n", strerror(-rc));
-        return EX_OSERR;
-    }
+    ended = status_end_output(rc);
+    if ( ended != EX_OK )
+        return ended;
     return judge(request, list);
 }
 

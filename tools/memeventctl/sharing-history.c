@@ -182,14 +182,7 @@ static int show(const struct sharing_request *request)
     if ( !request->json && samples.view.damaged )
         printf("Note: %zu samples are damaged, and were left out.\n", samples.view.damaged);
     sharing_samples_close(&samples);
-    if ( fflush(stdout) || ferror(stdout) )
-    {
-        fprintf(stderr, "memeventctl: writing the output: %m\n");
-        return EX_IOERR;
-    }
-    if ( rc )
-        fprintf(stderr, "memeventctl: %s\n", strerror(-rc));
-    return rc ? EX_OSERR : EX_OK;
+    return status_end_output(rc);
 }
 
 int sharing_history(const struct sharing_request *request)

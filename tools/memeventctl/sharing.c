@@ -251,7 +251,7 @@ static int show(const struct arguments *a, const struct status_list *list, const
 {
     const struct status *status = list->count ? list->items : NULL;
     size_t found = 1;
-    int rc = 0;
+    int rc = 0, ended;
 
     if ( a->request.json )
         rc = show_json(a, list, &found);
@@ -265,16 +265,9 @@ static int show(const struct arguments *a, const struct status_list *list, const
         sharing_print_heading(stdout, status);
         rc = a->action->show(&a->request, &look, &found);
     }
-    if ( fflush(stdout) || ferror(stdout) )
-    {
-        fprintf(stderr, "memeventctl: writing the output: %m\n");
-        return EX_IOERR;
-    }
-    if ( rc )
-    {
-        fprintf(stderr, "memeventctl: %s\n", strerror(-rc));
-        return EX_OSERR;
-    }
+    ended = status_end_output(rc);
+    if ( ended != EX_OK )
+        return ended;
     if ( a->request.name && !found && status && status->root )
     {
         fprintf(stderr, "memeventctl: the sharer knows no %.*s of that name: 'memeventctl sharing %s' lists those "

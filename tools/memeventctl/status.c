@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reading status files.
+ * Reading status files, and the end of all output.
  */
 #include "status.h"
 
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -323,4 +324,19 @@ int status_print_json(FILE *out, struct json_object *object, bool pretty)
     }
     putc('\n', out);
     return 0;
+}
+
+int status_end_output(int rc)
+{
+    if ( fflush(stdout) || ferror(stdout) )
+    {
+        fprintf(stderr, "memeventctl: writing the output: %m\n");
+        return EX_IOERR;
+    }
+    if ( rc )
+    {
+        fprintf(stderr, "memeventctl: %s\n", strerror(-rc));
+        return EX_OSERR;
+    }
+    return EX_OK;
 }

@@ -58,6 +58,12 @@ struct json_object *status_add_daemon(struct json_object *daemons, const struct 
  */
 int  status_print_json(FILE *out, struct json_object *object, bool pretty);
 
+/*
+ * Behind everything that went to standard output; rc: what became of it, 0 or -errno.  EX_OK, or EX_IOERR or EX_OSERR
+ * with a word on standard error.
+ */
+int  status_end_output(int rc);
+
 /* Of bytes in memory: sets root, or error (NULL if there was no memory for it). */
 void status_parse(struct status *status, const char *text, size_t length);
 
