@@ -9,10 +9,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <xenctrl.h>
+
 #define BATCH       256
 #define PATIENCE_US 240000000u
 
 static xenforeignmemory_handle *memory;
+static xc_interface *xch;
 
 void pair_open(struct pair *p, char **words, uint64_t frames)
 {
@@ -25,8 +28,9 @@ void pair_open(struct pair *p, char **words, uint64_t frames)
     p->frames = frames;
     p->operations = hypervisor_memory(BATCH * sizeof(*p->operations));
     memory = xenforeignmemory_open(NULL, 0);
-    if ( !memory )
-        fail("no way to the guests' memory: %s", strerror(errno));
+    xch = xc_interface_open(NULL, NULL, 0);
+    if ( !memory || !xch )
+        fail("no way to the guests and their memory: %s", strerror(errno));
 }
 
 static struct xen_memevent_operation merge_of(const struct pair *p, uint64_t source_gfn, uint64_t client_gfn)
@@ -119,6 +123,20 @@ void *sharer_map(const struct sharer *s, uint64_t gfn, bool writable)
 void sharer_unmap(void *octets)
 {
     xenforeignmemory_unmap(memory, octets, 1);
+}
+
+void pair_pause(struct pair *p)
+{
+    for ( unsigned int i = 0; i < 2; i++ )
+        if ( xc_domain_pause(xch, p->sharers[i].domid) )
+            fail("pausing domain %u: %s", p->sharers[i].domid, strerror(errno));
+}
+
+void pair_unpause(struct pair *p)
+{
+    for ( unsigned int i = 0; i < 2; i++ )
+        if ( xc_domain_unpause(xch, p->sharers[i].domid) )
+            fail("unpausing domain %u: %s", p->sharers[i].domid, strerror(errno));
 }
 
 void pair_tell(struct pair *p, const char *program)

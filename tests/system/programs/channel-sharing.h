@@ -45,6 +45,10 @@ long sharer_do(const struct sharer *s, uint32_t call, uint64_t gfn);
 void *sharer_map(const struct sharer *s, uint64_t gfn, bool writable);
 void sharer_unmap(void *octets);
 
+/* Both guests stand still, and go on: also one that has nothing to do writes to its stack now and then. */
+void pair_pause(struct pair *p);
+void pair_unpause(struct pair *p);
+
 /* Both guests carry it out at once. */
 void pair_tell(struct pair *p, const char *program);
 
