@@ -19,7 +19,7 @@ start()
 {
     guest_start "$1" kernel=tiny memory=32 vcpus=2 extra="mem=20 seed=$seed slow=200 ${guest_words:-} run=fill,verify,wait" \
         config='shadow_memory=32'
-    wait_until 60 guest_says "$1" "guest: ready" || fail "guest $1 does not begin"
+    wait_until 120 guest_says "$1" "guest: ready" || fail "guest $1 does not begin"
 }
 
 start paused
@@ -27,7 +27,6 @@ xl pause paused || fail "xl pause"
 start other
 for round in $(seq $rounds); do
     say "round $round of $rounds"
-    : > "$(guest_console running)"
     start running
     guest_tell running "storm:1000s rate=500"
     guest_tell other "storm:10s rate=500"

@@ -18,13 +18,16 @@ fail()
     exit 1
 }
 
-# wait_until SECONDS COMMAND...: status 0 as soon as COMMAND succeeds, 1 when time is up
+# wait_until SECONDS COMMAND...: status 0 as soon as COMMAND succeeds, 1 when time is up. An emulated host may stand still
+# for many seconds, or get a small part of a processor: time is not up before it was looked twice for each second, too.
 wait_until()
 {
     _until=$(($(date +%s) + $1))
+    _looks=$(($1 * 2))
     shift
     while ! "$@" > /dev/null 2>&1; do
-        [ "$(date +%s)" -lt "$_until" ] || return 1
+        _looks=$((_looks - 1))
+        [ "$_looks" -gt 0 ] || [ "$(date +%s)" -lt "$_until" ] || return 1
         sleep 0.2
     done
 }
@@ -89,6 +92,9 @@ guest_start()
         esac
         printf '%s' "$_lines"
     } > "/run/xenhost/$_name.cfg"
+    # An earlier guest of this name has left its words there.
+    rm -f "/run/xenhost/$_name.said"
+    [ ! -e "$(guest_console "$_name")" ] || wc -c < "$(guest_console "$_name")" > "/run/xenhost/$_name.said"
     xl create -q "/run/xenhost/$_name.cfg" || fail "xl create $_name"
 }
 
@@ -98,10 +104,11 @@ guest_id()
     xl domid "$1" 2>/dev/null
 }
 
-# guest_says NAME PATTERN: status 0 if the guest has printed a line that matches (grep -E)
+# guest_says NAME PATTERN: status 0 if the guest has printed a line that matches (grep -E) since it was started last
 guest_says()
 {
-    grep -qE -e "$2" "$(guest_console "$1")" 2>/dev/null
+    _said=$(cat "/run/xenhost/$1.said" 2>/dev/null)
+    tail -c "+$((${_said:-0} + 1))" "$(guest_console "$1")" 2>/dev/null | grep -qE -e "$2"
 }
 
 # guest_wait NAME PATTERN [SECONDS]: waits until it has (60 s); otherwise shows its console and fails
@@ -157,7 +164,8 @@ guest_ask()
     grep -E -e "$3" "$(guest_console "$1")" | tail -n 1
 }
 
+# The last line must have its end, too: what is read of it would be a part.
 guest_says_again()
 {
-    [ "$(grep -cE -e "$2" "$(guest_console "$1")")" -gt "$3" ]
+    [ "$(grep -cE -e "$2" "$(guest_console "$1")")" -gt "$3" ] && [ -z "$(tail -c 1 "$(guest_console "$1")")" ]
 }
