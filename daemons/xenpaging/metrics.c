@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The pager's figures as metrics, for those who set `metrics`.  man/xen-memevent-metrics.7 lists the families, and a
+ * The pager's figures as metrics, for those who set `metrics` or `metrics-socket`.  man/xen-memevent-metrics.7 lists the families, and a
  * test compares the two.  The status file, which has more, is status.c's.
  */
 #include <errno.h>
@@ -12,6 +12,7 @@
 
 #include <daemon/log.h>
 #include <daemon/metrics.h>
+#include <daemon/metrics-socket.h>
 
 #include "paged.h"
 
@@ -170,9 +171,10 @@ static void fill_domain(struct metrics *m, const struct paged *d)
 void pager_metrics_write(struct pager *p)
 {
     struct hypervisor_counts counts;
+    const char *what = p->settings->metrics;
     int rc = 0;
 
-    if ( !p->settings->metrics )
+    if ( !p->settings->metrics && !p->settings->metrics_socket )
         return;
     if ( !p->metrics )
         rc = open_families(p);
@@ -187,18 +189,26 @@ void pager_metrics_write(struct pager *p)
             .started = p->metrics_started, .hypercalls = counts.hypercalls, .operations = counts.operations,
             .system_calls = counts.system_calls,
         });
-        rc = metrics_write(p->metrics, p->settings->metrics);
+        if ( p->settings->metrics )
+            rc = metrics_write(p->metrics, p->settings->metrics);
+        if ( !rc && p->settings->metrics_socket )
+        {
+            what = p->settings->metrics_socket;
+            rc = metrics_socket_show(&p->metrics_socket, p->loop, what, p->metrics);
+        }
     }
     if ( rc && rc != p->metrics_error )
         log_message(LOG_WARNING, LOG_HOST("metrics-failed"), "%s cannot be written: %s; it is tried again",
-                    p->settings->metrics, strerror(-rc));
+                    what ? what : "the metrics", strerror(-rc));
     p->metrics_error = rc;
 }
 
 void pager_metrics_close(struct pager *p, bool remove)
 {
-    if ( p->metrics && remove )
+    if ( p->metrics && p->settings->metrics && remove )
         unlink(p->settings->metrics);
+    metrics_socket_close(p->metrics_socket);
+    p->metrics_socket = NULL;
     metrics_close(p->metrics);
     p->metrics = NULL;
 }

@@ -56,6 +56,7 @@ _Static_assert(STEP_PAGES <= STORE_STAGE_PAGES, "a step's pages have their place
 #define TARGET_NONE       UINT64_MAX
 
 struct metrics;
+struct metrics_socket;
 struct paged;
 struct pager;
 
@@ -191,6 +192,7 @@ struct pager {
     int lock_fd;
 
     struct metrics *metrics;      /* NULL until they are first written */
+    struct metrics_socket *metrics_socket; /* the same */
     uint64_t metrics_started;
     int metrics_error;            /* of the last time, so that it is said once */
 };
@@ -267,7 +269,7 @@ void status_remove(struct pager *p);
 
 /* metrics.c: writes the metrics, if they are wanted; says once when it cannot. */
 void pager_metrics_write(struct pager *p);
-/* `remove`: an end in order, after which nobody is to take the last figures for today's. */
+/* Before the loop is closed.  `remove`: an end in order, after which nobody is to take the last figures for today's. */
 void pager_metrics_close(struct pager *p, bool remove);
 
 #endif

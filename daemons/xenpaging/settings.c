@@ -87,6 +87,13 @@ static const struct options_setting table[] = {
                 "node_exporter's textfile collector; unset: they are not.",
         OPTIONS_PLACE(struct settings, metrics),
     },
+    {
+        .name = "metrics-socket", .argument = "PATH",
+        .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE,
+        .help = "The same figures are what a unix socket of this name answers in HTTP, for root and a proxy; unset: there "
+                "is none.",
+        OPTIONS_PLACE(struct settings, metrics_socket),
+    },
 };
 
 const struct options_program settings_program = {

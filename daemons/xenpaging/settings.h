@@ -24,6 +24,7 @@ struct settings {
     char    *run_directory;
     char    *state_directory;     /* NULL: as pager.c says */
     char    *metrics;             /* NULL: none are written */
+    char    *metrics_socket;      /* NULL: there is none */
 };
 
 extern const struct options_program settings_program;

@@ -12,6 +12,7 @@
 #include <daemon/history.h>
 #include <daemon/log.h>
 #include <daemon/metrics.h>
+#include <daemon/metrics-socket.h>
 
 #include "guests.h"
 #include "pages.h"
@@ -200,11 +201,14 @@ static void publish(struct sharer *s, const struct sharing_status *status)
     }
     if ( s->metrics )
     {
-        int written;
+        int written = 0, shown = 0;
 
         (void)status_metrics_fill(s->metrics, status);
-        written = metrics_write(s->metrics, s->settings->metrics);
-        rc = rc ? rc : written;
+        if ( s->settings->metrics )
+            written = metrics_write(s->metrics, s->settings->metrics);
+        if ( s->settings->metrics_socket )
+            shown = metrics_socket_show(&s->metrics_socket, s->loop, s->settings->metrics_socket, s->metrics);
+        rc = rc ? rc : written ? written : shown;
     }
     if ( rc && !s->publish_failed )
         log_message(LOG_WARNING, LOG_HOST("publish-failed"),
@@ -273,7 +277,7 @@ void report_open(struct sharer *s)
                     error[0] ? error : strerror(rc < 0 ? -rc : 0), rc < 0 ? "; there is no history" : "");
     if ( rc < 0 )
         s->history = NULL;
-    if ( s->settings->metrics && status_metrics_open(&s->metrics, "xensharing") )
+    if ( (s->settings->metrics || s->settings->metrics_socket) && status_metrics_open(&s->metrics, "xensharing") )
         s->metrics = NULL;
 }
 

@@ -116,6 +116,13 @@ static const struct options_setting table[] = {
         OPTIONS_PLACE(struct settings, metrics),
     },
     {
+        .name = "metrics-socket", .argument = "PATH",
+        .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE,
+        .help = "The same figures are what a unix socket of this name answers in HTTP, for root and a proxy; unset: there "
+                "is none.",
+        OPTIONS_PLACE(struct settings, metrics_socket),
+    },
+    {
         .name = "host", .argument = "HOST",
         .type = OPTIONS_TEXT, .where = OPTIONS_COMMAND_LINE,
         .help = "xen, which is what it is without this; xen:stock, upstream's interfaces even if there are channels; or "

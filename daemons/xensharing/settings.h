@@ -30,6 +30,7 @@ struct settings {
     char    *run_directory;
     char    *history;             /* file */
     char    *metrics;             /* file; NULL: none */
+    char    *metrics_socket;      /* NULL: none */
 };
 
 extern const struct options_program settings_program;

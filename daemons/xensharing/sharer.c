@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <daemon/log.h>
+#include <daemon/metrics-socket.h>
 #include <daemon/privilege.h>
 #include <daemon/readiness.h>
 
@@ -293,6 +294,7 @@ static void stop(struct sharer *s)
     for ( unsigned int i = 0; i < sizeof(events) / sizeof(events[0]); i++ )
         if ( events[i] )
             event_free(events[i]);
+    metrics_socket_close(s->metrics_socket);
     if ( s->loop )
         loop_close(s->loop);
     report_close(s);

@@ -28,6 +28,7 @@
 struct guest;
 struct history;
 struct metrics;
+struct metrics_socket;
 
 /* What is known of merges besides decide.h's books. */
 struct merge_statistics {
@@ -81,6 +82,7 @@ struct sharer {
     uint64_t began;               /* wall clock, seconds */
     struct history *history;      /* NULL: none */
     struct metrics *metrics;      /* NULL: none */
+    struct metrics_socket *metrics_socket; /* NULL until it is needed, or none */
     bool publish_failed;          /* was said */
 };
 

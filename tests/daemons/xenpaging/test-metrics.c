@@ -79,7 +79,7 @@ static void compare_with_manual(void)
 
 static void what_is_counted_is_said(void **state)
 {
-    char labels[128];
+    char labels[128], listens[64];
 
     (void)state;
     snprintf(path, sizeof(path), "%s/test-metrics-%d.prom", getenv("TMPDIR") ? getenv("TMPDIR") : ".", getpid());
@@ -134,6 +134,22 @@ static void what_is_counted_is_said(void **state)
     b.settings.metrics = path;
     pager_metrics_write(&b.pager);
     assert_int_equal(b.pager.metrics_error, 0);
+
+    /* With a socket alone, that as well; it goes with the loop whatever is out. */
+    b.settings.metrics = NULL;
+    b.settings.metrics_socket = (char *)(uintptr_t)"/nonexistent/metrics";
+    pager_metrics_write(&b.pager);
+    assert_int_equal(b.pager.metrics_error, -ENOENT);
+    snprintf(listens, sizeof(listens), "/tmp/test-metrics-%d", getpid());
+    b.settings.metrics_socket = listens;
+    pager_metrics_write(&b.pager);
+    assert_int_equal(b.pager.metrics_error, 0);
+    assert_int_equal(access(listens, F_OK), 0);
+    pager_metrics_close(&b.pager, false);
+    assert_int_equal(access(listens, F_OK), -1);
+    b.settings.metrics_socket = NULL;
+    b.settings.metrics = path;
+    pager_metrics_write(&b.pager);
 
     /* After a death that left pages out the last figures stay; after an end in order they go. */
     pager_metrics_close(&b.pager, false);
