@@ -2,92 +2,37 @@
 /*
  * memeventctl paging: which pagers and domains are shown, once or again and again.
  */
-#include "config.h"
-
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <json-c/json.h>
 
-#include <daemon/host-directory.h>
-
 #include "command.h"
+#include "look.h"
 #include "paging-table.h"
 
 #define DAEMON         "xenpaging"
-#define RUN_DIRECTORY  "/run/xen-memevent"
-
-/* The pager writes once a second: looking more often shows nothing new. */
-#define WATCH_SECONDS      2U
-#define WATCH_SECONDS_MAX  3600U
-
-enum { KEY_JSON = 1, KEY_DIRECTORY, KEY_HOST };
 
 struct request {
+    struct look look;
     const char *domain;           /* NULL: all */
-    const char *directory;
-    char emulated[PATH_MAX];      /* of the --host that was given */
-    bool json;
-    unsigned int watch;           /* seconds; 0: once */
 };
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct request *request = state->input;
-    char *end;
-    unsigned long seconds;
 
-    switch ( key )
-    {
-    case KEY_JSON:
-        request->json = true;
-        return 0;
-    case KEY_DIRECTORY:
-        request->directory = argument;
-        return 0;
-    case KEY_HOST:
-        if ( !host_is_emulated(argument) )
-        {
-            if ( strcmp(argument, "xen") )
-                argp_error(state, "--host=%s: give xen, or what an emulated daemon was given", argument);
-            return 0;
-        }
-        if ( host_directory(argument, request->emulated, sizeof(request->emulated)) )
-            argp_error(state, "--host=%s: run= is a directory's absolute path", argument);
-        request->directory = request->emulated;
-        return 0;
-    case 'w':
-        if ( !argument )
-        {
-            request->watch = WATCH_SECONDS;
-            return 0;
-        }
-        errno = 0;
-        seconds = strtoul(argument, &end, 10);
-        if ( argument[0] < '0' || argument[0] > '9' || *end || errno || !seconds || seconds > WATCH_SECONDS_MAX )
-            argp_error(state, "--watch=%s: give a number of seconds from 1 to %u", argument, WATCH_SECONDS_MAX);
-        request->watch = seconds;
-        return 0;
-    case 'V':
-        puts("memeventctl " PACKAGE_VERSION);
-        exit(EX_OK);
-    case ARGP_KEY_ARG:
-        if ( request->domain )
-            argp_error(state, "more than one domain is named");
-        request->domain = argument;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
+    if ( key != ARGP_KEY_ARG )
+        return look_parse(&request->look, key, argument, state);
+    if ( request->domain )
+        argp_error(state, "more than one domain is named");
+    request->domain = argument;
+    return 0;
 }
 
 static bool is_wanted(const struct request *request, const struct json_object *domain)
@@ -209,7 +154,7 @@ static int print_json(const struct request *request, const struct status_list *l
         json_object_object_add(status->root, "domains", domains);
         json_object_object_add(pager, "status", json_object_get(status->root));
     }
-    rc = status_print_json(stdout, pagers, !request->watch);
+    rc = status_print_json(stdout, pagers, !request->look.watch);
     json_object_put(pagers);
     return rc;
 }
@@ -233,7 +178,7 @@ static int judge(const struct request *request, const struct status_list *list)
     }
     if ( !list->count )
         fprintf(stderr, "memeventctl: no pager runs (nothing of one in %s): 'systemctl start xenpaging'\n",
-                request->directory);
+                request->look.directory);
     else if ( request->domain && !found )
     {
         fprintf(stderr, "memeventctl: %s is not paged: 'xl list' shows the domains there are; a domain is paged when a target "
@@ -243,14 +188,14 @@ static int judge(const struct request *request, const struct status_list *list)
     return !readable ? EX_DATAERR : alive ? EX_OK : EX_UNAVAILABLE;
 }
 
-static int show(const struct request *request, const struct status_list *list, const struct status_list *before,
-                double seconds)
+static int show(const void *asked, const struct status_list *list, const struct status_list *before, double seconds)
 {
+    const struct request *request = asked;
     int rc = 0, ended;
 
-    if ( request->json )
+    if ( request->look.json )
         rc = print_json(request, list);
-    for ( size_t i = 0, shown = 0; !request->json && i < list->count && !rc; i++ )
+    for ( size_t i = 0, shown = 0; !request->look.json && i < list->count && !rc; i++ )
     {
         if ( !list->items[i].root || (request->domain && !count_rows(request, &list->items[i])) )
             continue;
@@ -264,57 +209,14 @@ static int show(const struct request *request, const struct status_list *list, c
     return judge(request, list);
 }
 
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static int show_repeatedly(const struct request *request)
-{
-    struct status_list before = { 0 }, list;
-    bool screen = request->watch && isatty(STDOUT_FILENO) && !request->json;
-    double last = 0;
-    int status, rc;
-
-    for ( ;; )
-    {
-        double time = now();
-
-        rc = status_list_open(&list, request->directory, DAEMON);
-        if ( rc )
-            break;
-        /* Home, and clear what is below. */
-        if ( screen )
-            fputs("\033[H\033[2J", stdout);
-        else if ( last && !request->json )
-            putchar('\n');
-        status = show(request, &list, &before, time - last);
-        status_list_close(&before);
-        before = list;
-        if ( !request->watch || status == EX_IOERR || status == EX_OSERR )
-        {
-            status_list_close(&before);
-            return status;
-        }
-        last = time;
-        sleep(request->watch);
-    }
-    status_list_close(&before);
-    fprintf(stderr, "memeventctl: %s: %s\n", request->directory, strerror(-rc));
-    return rc == -EACCES ? EX_NOPERM : EX_OSERR;
-}
-
 int paging_command(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        { "json", KEY_JSON, NULL, 0, "Print everything that the pager counts, for programs", 0 },
+        { "json", LOOK_JSON, NULL, 0, "Print everything that the pager counts, for programs", 0 },
         { "watch", 'w', "SECONDS", OPTION_ARG_OPTIONAL, "Show it again and again, every 2 seconds if none are given, with "
           "counts as rates", 0 },
-        { "host", KEY_HOST, "HOST", 0, "The --host that a pager in emulated/ of a build tree was given", 0 },
-        { "run-directory", KEY_DIRECTORY, "DIRECTORY", 0, "Where the pager writes, if not " RUN_DIRECTORY, 0 },
+        { "host", LOOK_HOST, "HOST", 0, "The --host that a pager in emulated/ of a build tree was given", 0 },
+        { "run-directory", LOOK_RUN_DIRECTORY, "DIRECTORY", 0, "Where the pager writes, if not " LOOK_DIRECTORY, 0 },
         { "version", 'V', NULL, 0, "Show the version", 0 },
         { 0 },
     };
@@ -323,10 +225,10 @@ int paging_command(int argc, char **argv)
         .doc = "Shows what the pager does: for all domains a line each and the host's sums, or everything about DOMAIN, "
                "which is a name or a number.",
     };
-    struct request request = { .directory = RUN_DIRECTORY };
+    struct request request = { .look = { .directory = LOOK_DIRECTORY } };
 
     argp_err_exit_status = EX_USAGE;
     if ( argp_parse(&argp, argc, argv, 0, NULL, &request) )
         return EX_USAGE;
-    return show_repeatedly(&request);
+    return look_repeatedly(&request.look, DAEMON, show, &request);
 }

@@ -161,7 +161,7 @@ static int print_json(const struct sharing_request *request, const struct sharin
             json_add_number(sample, s->view.names[f], s->first[i].values[f]);
         json_object_array_add(samples, sample);
     }
-    rc = status_print_json(stdout, root, !request->watch);
+    rc = status_print_json(stdout, root, !request->look.watch);
     json_object_put(root);
     return rc;
 }
@@ -173,13 +173,13 @@ static int show(const struct sharing_request *request)
 
     if ( status != EX_OK )
         return status;
-    if ( request->json )
+    if ( request->look.json )
         rc = print_json(request, &samples);
     else
         rc = samples.count ? print_table(&samples, request->minutes) : 0;
-    if ( !request->json && !samples.count )
+    if ( !request->look.json && !samples.count )
         printf("There is no sample of the last %u hours\n", request->hours);
-    if ( !request->json && samples.view.damaged )
+    if ( !request->look.json && samples.view.damaged )
         printf("Note: %zu samples are damaged, and were left out.\n", samples.view.damaged);
     sharing_samples_close(&samples);
     return status_end_output(rc);
@@ -191,11 +191,10 @@ int sharing_history(const struct sharing_request *request)
     {
         int status;
 
-        if ( request->watch && isatty(STDOUT_FILENO) && !request->json )
-            fputs("\033[H\033[2J", stdout);
+        look_clear(&request->look);
         status = show(request);
-        if ( !request->watch || status != EX_OK )
+        if ( !request->look.watch || status != EX_OK )
             return status;
-        sleep(request->watch);
+        sleep(request->look.watch);
     }
 }

@@ -242,7 +242,7 @@ int sharing_plot(const struct sharing_request *request)
     FILE *out;
     int status, rc = 0;
 
-    if ( request->json || request->watch )
+    if ( request->look.json || request->look.watch )
     {
         fputs("memeventctl: plot writes a picture once: no --json, no --watch\n", stderr);
         return EX_USAGE;

@@ -201,7 +201,7 @@ static char *describe(const struct sharing_request *request, const struct sharin
         if ( orders[i].order == sorted_by )
             name = orders[i].name;
     if ( !look->status || !look->status->root )
-        fprintf(out, "%s\n(nothing of one in %s)\n", error, request->directory);
+        fprintf(out, "%s\n(nothing of one in %s)\n", error, request->look.directory);
     else
         rc = sharing_print_screen(out, look);
     fprintf(out, "\nBy %s; s saved, m merged, u unshared, c unsettled, n name, i id; q quit\n", name);
@@ -241,9 +241,9 @@ static int show(struct screen *screen, const struct sharing_request *request, co
 /* Until somebody says so.  Returns the signal that did, 0 for a key, or -errno. */
 static int run(struct screen *screen, const struct sharing_request *request)
 {
-    double period = request->watch ? request->watch : TOP_SECONDS, last = 0, looked = sharing_now();
+    double period = request->look.watch ? request->look.watch : TOP_SECONDS, last = 0, looked = look_now();
     struct status_list before = { 0 }, list = { 0 };
-    int key = 0, rc = status_list_open(&list, request->directory, SHARING_DAEMON);
+    int key = 0, rc = status_list_open(&list, request->look.directory, SHARING_DAEMON);
     bool end = false;
 
     while ( !rc && !end )
@@ -253,7 +253,7 @@ static int run(struct screen *screen, const struct sharing_request *request)
         rc = show(screen, request, &list, &before, looked - last);
         if ( rc )
             break;
-        now = sharing_now();
+        now = look_now();
         switch ( screen_wait(screen, now < looked + period ? (looked + period - now) * 1000 + 1 : 0, &key) )
         {
         case SCREEN_KEY:
@@ -271,8 +271,8 @@ static int run(struct screen *screen, const struct sharing_request *request)
         status_list_close(&before);
         before = list;
         last = looked;
-        looked = sharing_now();
-        rc = status_list_open(&list, request->directory, SHARING_DAEMON);
+        looked = look_now();
+        rc = status_list_open(&list, request->look.directory, SHARING_DAEMON);
     }
     status_list_close(&before);
     status_list_close(&list);
@@ -284,7 +284,7 @@ int sharing_top(const struct sharing_request *request)
     struct screen *screen;
     int rc;
 
-    if ( request->json )
+    if ( request->look.json )
     {
         fputs("memeventctl: top is for people; 'memeventctl sharing stats --json --watch' says the same to programs\n",
               stderr);

@@ -2,31 +2,17 @@
 /*
  * memeventctl sharing: what was asked for; and stats, groups and domains, once or again and again.
  */
-#include "config.h"
 #include "sharing.h"
 
 #include <argp.h>
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <json-c/json.h>
 
-#include <daemon/host-directory.h>
-
 #include "command.h"
 #include "sharing-table.h"
-
-#define RUN_DIRECTORY  "/run/xen-memevent"
-
-/* The sharer writes once a second: looking more often shows nothing new. */
-#define WATCH_SECONDS      2U
-#define WATCH_SECONDS_MAX  3600U
 
 /* The history holds a week, and could hold a year. */
 #define HOURS              24U
@@ -36,7 +22,7 @@
 
 #define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
 
-enum { KEY_JSON = 1, KEY_DIRECTORY, KEY_HOST, KEY_HOURS, KEY_STEP, KEY_HISTORY };
+enum { KEY_HOURS = LOOK_KEYS, KEY_STEP, KEY_HISTORY };
 
 static int show_stats(const struct sharing_request *request, const struct sharing_look *look, size_t *found);
 static int show_groups(const struct sharing_request *request, const struct sharing_look *look, size_t *found);
@@ -59,22 +45,8 @@ static const struct action {
 
 struct arguments {
     struct sharing_request request;
-    char emulated[PATH_MAX];      /* run directory of the --host that was given */
     const struct action *action;
 };
-
-static unsigned int parse_number(struct argp_state *state, const char *option, const char *text, unsigned int most,
-                                 const char *unit)
-{
-    char *end;
-    unsigned long number;
-
-    errno = 0;
-    number = strtoul(text, &end, 10);
-    if ( text[0] < '0' || text[0] > '9' || *end || errno || !number || number > most )
-        argp_error(state, "--%s=%s: give a number of %s from 1 to %u", option, text, unit, most);
-    return number;
-}
 
 static void parse_word(struct arguments *a, const char *word, struct argp_state *state)
 {
@@ -91,80 +63,30 @@ static void parse_word(struct arguments *a, const char *word, struct argp_state 
     a->request.name = word;
 }
 
-static void parse_host(struct arguments *a, const char *host, struct argp_state *state)
-{
-    if ( !host_is_emulated(host) )
-    {
-        if ( strcmp(host, "xen") )
-            argp_error(state, "--host=%s: give xen, or what an emulated daemon was given", host);
-        return;
-    }
-    if ( host_directory(host, a->emulated, sizeof(a->emulated)) )
-        argp_error(state, "--host=%s: run= is a directory's absolute path", host);
-    a->request.directory = a->emulated;
-}
-
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct arguments *a = state->input;
 
     switch ( key )
     {
-    case KEY_JSON:
-        a->request.json = true;
-        return 0;
-    case KEY_DIRECTORY:
-        a->request.directory = argument;
-        return 0;
-    case KEY_HOST:
-        parse_host(a, argument, state);
-        return 0;
     case KEY_HISTORY:
         a->request.history = argument;
         return 0;
     case KEY_HOURS:
-        a->request.hours = parse_number(state, "hours", argument, HOURS_MAX, "hours");
+        a->request.hours = look_parse_number(state, "hours", argument, HOURS_MAX, "hours");
         return 0;
     case KEY_STEP:
-        a->request.minutes = parse_number(state, "step", argument, MINUTES_MAX, "minutes");
+        a->request.minutes = look_parse_number(state, "step", argument, MINUTES_MAX, "minutes");
         return 0;
     case 'o':
         a->request.output = argument;
         return 0;
-    case 'w':
-        a->request.watch = WATCH_SECONDS;
-        if ( argument )
-            a->request.watch = parse_number(state, "watch", argument, WATCH_SECONDS_MAX, "seconds");
-        return 0;
-    case 'V':
-        puts("memeventctl " PACKAGE_VERSION);
-        exit(EX_OK);
     case ARGP_KEY_ARG:
         parse_word(a, argument, state);
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return look_parse(&a->request.look, key, argument, state);
     }
-}
-
-double sharing_now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-int sharing_read(const struct sharing_request *request, struct status_list *list)
-{
-    int rc = status_list_open(list, request->directory, SHARING_DAEMON);
-
-    if ( rc )
-    {
-        fprintf(stderr, "memeventctl: %s: %s\n", request->directory, strerror(-rc));
-        return rc == -EACCES ? EX_NOPERM : EX_OSERR;
-    }
-    return EX_OK;
 }
 
 int sharing_judge(const struct sharing_request *request, const struct status_list *list)
@@ -173,7 +95,7 @@ int sharing_judge(const struct sharing_request *request, const struct status_lis
 
     if ( !list->count )
     {
-        fprintf(stderr, "memeventctl: " SHARING_NO_DAEMON " (nothing of one in %s)\n", request->directory);
+        fprintf(stderr, "memeventctl: " SHARING_NO_DAEMON " (nothing of one in %s)\n", request->look.directory);
         return EX_UNAVAILABLE;
     }
     if ( !status->root )
@@ -241,19 +163,19 @@ static int show_json(const struct arguments *a, const struct status_list *list, 
         json_object_object_add(shown, part, items);
         json_object_object_add(sharer, "status", shown);
     }
-    rc = status_print_json(stdout, sharers, !a->request.watch);
+    rc = status_print_json(stdout, sharers, !a->request.look.watch);
     json_object_put(sharers);
     return rc;
 }
 
-static int show(const struct arguments *a, const struct status_list *list, const struct status_list *before,
-                double seconds)
+static int show(const void *asked, const struct status_list *list, const struct status_list *before, double seconds)
 {
+    const struct arguments *a = asked;
     const struct status *status = list->count ? list->items : NULL;
     size_t found = 1;
     int rc = 0, ended;
 
-    if ( a->request.json )
+    if ( a->request.look.json )
         rc = show_json(a, list, &found);
     else if ( status && status->root )
     {
@@ -277,48 +199,17 @@ static int show(const struct arguments *a, const struct status_list *list, const
     return sharing_judge(&a->request, list);
 }
 
-static int show_repeatedly(const struct arguments *a)
-{
-    struct status_list before = { 0 }, list;
-    bool screen = a->request.watch && isatty(STDOUT_FILENO) && !a->request.json;
-    double last = 0;
-    int status;
-
-    for ( ;; )
-    {
-        double time = sharing_now();
-
-        status = sharing_read(&a->request, &list);
-        if ( status != EX_OK )
-            break;
-        /* Home, and clear what is below. */
-        if ( screen )
-            fputs("\033[H\033[2J", stdout);
-        else if ( last > 0 && !a->request.json )
-            putchar('\n');
-        status = show(a, &list, &before, time - last);
-        status_list_close(&before);
-        before = list;
-        if ( !a->request.watch || status == EX_IOERR || status == EX_OSERR )
-            break;
-        last = time;
-        sleep(a->request.watch);
-    }
-    status_list_close(&before);
-    return status;
-}
-
 int sharing_command(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        { "json", KEY_JSON, NULL, 0, "Print it for programs", 0 },
+        { "json", LOOK_JSON, NULL, 0, "Print it for programs", 0 },
         { "watch", 'w', "SECONDS", OPTION_ARG_OPTIONAL, "Show it again and again, every 2 seconds if none are given, "
           "with counts as rates; not for plot", 0 },
         { "hours", KEY_HOURS, "N", 0, "history, plot: the last N hours, 24 if not given", 0 },
         { "step", KEY_STEP, "MINUTES", 0, "history: a line for so many minutes, 60 if not given", 0 },
         { "output", 'o', "FILE", 0, "plot: write the SVG to FILE, and not to standard output", 0 },
-        { "run-directory", KEY_DIRECTORY, "DIRECTORY", 0, "Where the sharer writes, if not " RUN_DIRECTORY, 0 },
-        { "host", KEY_HOST, "HOST", 0, "The --host that a sharer in emulated/ of a build tree was given", 0 },
+        { "run-directory", LOOK_RUN_DIRECTORY, "DIRECTORY", 0, "Where the sharer writes, if not " LOOK_DIRECTORY, 0 },
+        { "host", LOOK_HOST, "HOST", 0, "The --host that a sharer in emulated/ of a build tree was given", 0 },
         { "history-file", KEY_HISTORY, "FILE", 0, "The sharer's history, if not " SHARING_HISTORY, 0 },
         { "version", 'V', NULL, 0, "Show the version", 0 },
         { 0 },
@@ -329,7 +220,7 @@ int sharing_command(int argc, char **argv)
         .doc = "Shows what the sharer does: sums for the host, a live screen, a line for each domain or group, what "
                "was saved over time, and a picture of that.",
     };
-    struct arguments a = { .request = { .directory = RUN_DIRECTORY, .history = SHARING_HISTORY, .hours = HOURS,
+    struct arguments a = { .request = { .look = { .directory = LOOK_DIRECTORY }, .history = SHARING_HISTORY, .hours = HOURS,
                                         .minutes = MINUTES } };
 
     argp_err_exit_status = EX_USAGE;
@@ -337,5 +228,5 @@ int sharing_command(int argc, char **argv)
         return EX_USAGE;
     if ( !a.action )
         a.action = actions;
-    return a.action->run ? a.action->run(&a.request) : show_repeatedly(&a);
+    return a.action->run ? a.action->run(&a.request) : look_repeatedly(&a.request.look, SHARING_DAEMON, show, &a);
 }

@@ -8,19 +8,17 @@
 
 #include <stdbool.h>
 
-#include "status.h"
+#include "look.h"
 
 #define SHARING_DAEMON     "xensharing"
 #define SHARING_HISTORY    "/var/lib/xen-memevent/xensharing.history"
 #define SHARING_NO_DAEMON  "no sharer runs: 'systemctl start xensharing'"
 
 struct sharing_request {
+    struct look look;
     const char *name;             /* of a domain or a group; NULL: all */
-    const char *directory;        /* of the status file */
     const char *history;
     const char *output;           /* NULL: standard output */
-    bool json;
-    unsigned int watch;           /* seconds; 0: once */
     unsigned int hours;           /* of the history */
     unsigned int minutes;         /* a line of it */
 };
@@ -32,14 +30,6 @@ struct sharing_look {
     double seconds;
 };
 
-/* Seconds of a clock that nobody sets. */
-double sharing_now(void);
-
-/*
- * Opens the directory's list, in which the sharer's file is items[0], if there is one.  An exit status, after a word
- * to stderr.
- */
-int sharing_read(const struct sharing_request *request, struct status_list *list);
 /* What a look ends in: a dead sharer's figures, for example, are shown, and are no success. */
 int sharing_judge(const struct sharing_request *request, const struct status_list *list);
 
