@@ -6,7 +6,7 @@
 # compared is noticed: a guest's own verification sees it.
 . /root/sharing.sh
 "$books" audit || fail "this hypervisor cannot check its books of sharing"
-kills=6
+kills=3
 [ "${1:-}" != soak ] || kills=50
 seed=${SEED:-$(($(date +%s) % 100000))}
 say "seed $seed"

@@ -30,14 +30,17 @@ everybody()
     done
 }
 
-# A sixth of the pages is each guest's own, and in the first two MiB of ten all is always being written to.
+# A sixth of the pages is each guest's own, and in the first MiB of ten all is always being written to: if a slow host merges
+# none of that, it is 3 % of what there is.
+busy_mib=1
+[ -z "$soak" ] || busy_mib=2
 for name in a b c; do
     alike $name 24 10 1 "$seed" 17
 done
 
 say "under load"
 for name in a b c; do
-    guest_tell $name "storm:20s/working=2 rate=100"
+    guest_tell $name "storm:20s/working=$busy_mib rate=100"
 done
 sharer_start --group "web: a b c" --period 1000 --cpu-limit 90
 wait_until 300 value_is scan pass -gt 2 || sharer_dead "makes no passes"
@@ -46,7 +49,7 @@ many=$(fraction a b c)
 pass "$many per mille after two passes, under load"
 if [ -n "$soak" ]; then
     for round in 1 2 3 4 5 6 7 8 9 10; do
-        everybody "storm:60s/working=2 rate=100" "guest: storm"
+        everybody "storm:60s/working=$busy_mib rate=100" "guest: storm"
         say "minute $round: $(fraction a b c 2>&1)"
     done
 fi
@@ -55,6 +58,7 @@ for name in a b c; do
 done
 wait_until 300 is_shared 990 a b c || { cat $status_file; sharer_dead "merged $(fraction a b c) per mille when it was quiet"; }
 pass "$(fraction a b c) per mille when it is quiet"
+effort
 for name in a b c; do
     guest_verifies $name "after it was merged under load"
 done

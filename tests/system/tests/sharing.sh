@@ -107,6 +107,14 @@ alike()
     guest_wait "$1" "guest: ready" 300
 }
 
+# effort: what all that was merged cost in hypercalls, those of scanning among them
+effort()
+{
+    echo "merged $(sharer_value merge merged) pages, compared $(sharer_value merge compared), in $(sharer_value merge batches)" \
+        "batches: $(sharer_value hypervisor hypercalls) hypercalls, $(sharer_value scan mapped) mappings to scan," \
+        "$(sharer_value scan hashed) pages hashed, $(sharer_value scan cpu_milliseconds) ms of CPU"
+}
+
 # guest_verifies NAME WHEN [SECONDS]: every word of its memory is compared, by itself
 guest_verifies()
 {

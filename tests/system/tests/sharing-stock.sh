@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# xenhost: --cpu intel --stock --timeout 3000 --mem 1024 --dom0-mem 640 --add tests/system/tests/sharing.sh:/root/sharing.sh
+# only: soak
+# The sharer on a hypervisor without channels, which shares on EPT only: it nominates, maps, compares and shares, hears nothing
+# of what is written, and looks at everything in each pass.
+. /root/sharing.sh
+seed=${SEED:-$(($(date +%s) % 100000))}
+say "seed $seed"
+
+is_shared()
+{
+    _least=$1; shift
+    [ "$(fraction "$@" 2> /dev/null)" -ge "$_least" ]
+}
+
+for name in a b; do
+    alike $name 16 6 1 "$seed" 17
+done
+
+say "merging by upstream's operations"
+sharer_start --group "web: a b" --period 1000 --cpu-limit 60
+grep -q "no invalidates" "$sharer_log" || sharer_dead "does not say that nobody tells it of writes"
+wait_until 300 is_shared 950 a b || { cat $status_file; sharer_dead "merged $(fraction a b) per mille"; }
+pass "$(fraction a b) per mille of what could be shared is"
+effort
+for name in a b; do
+    guest_verifies $name "with what it shares"
+done
+
+say "writing"
+for name in a b; do
+    guest_tell $name "storm:10s/working=2 rate=50,verify"
+done
+for name in a b; do
+    wait_until 600 guest_says_again $name "guest: verify" 2 || fail "$name does not go on"
+    guest_verifies $name "after it wrote to what it shared"
+done
+guest_ask a fill "guest: fill" 120 > /dev/null
+guest_ask b fill "guest: fill" 120 > /dev/null
+wait_until 300 is_shared 950 a b || { cat $status_file; sharer_dead "does not find what was written to"; }
+pass "what was written to is found and shared again, although nobody tells"
+
+say "killed: the next one begins with pages that nobody shares"
+kill -KILL "$sharer_pid"
+wait "$sharer_pid" 2> /dev/null
+sharer_start --group "web: a b" --period 1000 --cpu-limit 60 --at-exit undo
+wait_until 300 is_shared 950 a b || { cat $status_file; sharer_dead "does not share after it was killed"; }
+sharer_stop
+[ "$(saved)" -eq 0 ] || fail "$(saved) frames are still saved"
+for name in a b; do
+    guest_verifies $name "with pages of its own"
+done
+pass "it lives on a stock hypervisor"
