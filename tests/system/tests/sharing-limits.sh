@@ -28,6 +28,7 @@ say "a share of a CPU"
 for cap in 5 20; do
     sharer_start --group "web: a b" --period 100 --cpu-limit $cap --overcommit 1000
     # Both kinds of work are in it: merging what they have in common, and looking at what they have not.
+    wait_until 60 value_is scan cpu_milliseconds -gt 0 || sharer_dead "says nothing of its CPU time"
     began=$(now_ms)
     used=$(used_ms)
     said=$(sharer_value scan cpu_milliseconds)
@@ -38,7 +39,7 @@ for cap in 5 20; do
         [ "${permille:-0}" -le $most ] || most=$permille
     done
     used=$(($(used_ms) - used))
-    said=$(($(sharer_value scan cpu_milliseconds) - ${said:-0}))
+    said=$(($(sharer_value scan cpu_milliseconds) - said))
     wall=$(($(now_ms) - began))
     echo "cap $cap %: $used ms of CPU in $wall ms by the kernel's books, $said ms by its own; most in a second $most permille"
     # What may be saved up, one piece of work that was begun, and the report of each second; above that nothing is allowed.
