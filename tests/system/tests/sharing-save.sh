@@ -18,9 +18,10 @@ joins()
     grep -c "$1 joins group web" "$sharer_log"
 }
 
-# mostly_shared NAME...: these guests' kernels write to some pages all the time
+# mostly_shared NAME...: these guests' kernels write to some pages all the time.  Counting stops everybody for a while.
 mostly_shared()
 {
+    sleep 5
     [ "$(fraction "$@" 2> /dev/null)" -ge 900 ]
 }
 
