@@ -10,6 +10,8 @@ say "seed $seed"
 is_shared()
 {
     _least=$1; shift
+    # Counting stops them for a while, and the sharer wants to look at them, too.
+    sleep 3
     [ "$(fraction "$@" 2> /dev/null)" -ge "$_least" ]
 }
 
