@@ -23,6 +23,8 @@ pager_pid=$!
 pager_target "$id" 32768
 pager_reaches "$id" 32768 120
 [ "$(state_of "$id")" = paged ] || fail "the state is $(state_of "$id")"
+# The status file is written once a second.
+wait_until 20 memeventctl paging a || fail "memeventctl paging a: status $?"
 memeventctl paging a || fail "memeventctl paging a: status $?"
 memeventctl paging || fail "memeventctl paging: status $?"
 

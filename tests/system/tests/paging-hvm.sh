@@ -8,7 +8,7 @@ guest_start d type=hvm memory=64 extra="workload=idle" config='passthrough="sync
 id=$(guest_id d)
 xl pause d
 pager_target "$id" 16384
-timeout 20 xenpaging -d "$id" > /tmp/refused.log 2>&1
+timeout 60 xenpaging -d "$id" > /tmp/refused.log 2>&1
 status=$?
 cat /tmp/refused.log
 [ $status = 69 ] || fail "status $status, not 69"

@@ -8,7 +8,7 @@ refused()
 {
     _id=$(guest_id "$1")
     pager_target "$_id" 16384
-    timeout 20 xenpaging -d "$_id" > /tmp/refused.log 2>&1
+    timeout 60 xenpaging -d "$_id" > /tmp/refused.log 2>&1
     _status=$?
     cat /tmp/refused.log
     [ $_status = 69 ] || fail "$1: status $_status, not 69"

@@ -70,7 +70,7 @@ more_checks()
 # works_on NAME WHEN: it finds its file intact three more times
 works_on()
 {
-    wait_until 120 more_checks "$1" $(($(checks "$1") + 3)) || fail "guest $1 stands still $2"
+    wait_until 400 more_checks "$1" $(($(checks "$1") + 3)) || fail "guest $1 stands still $2"
     ! guest_says "$1" "CORRUPT|BUG:|Oops|panic" || fail "guest $1 was hurt $2: $(tail -n 5 "$(guest_console "$1")")"
     pass "a Linux guest works on $2, and finds its file intact"
 }
@@ -156,5 +156,5 @@ say "save and restore"
 before=$(checks l)
 xl save l /tmp/l.save > /tmp/xl.log 2>&1 || { cat /tmp/xl.log; fail "xl save"; }
 xl restore /tmp/l.save > /tmp/xl.log 2>&1 || { cat /tmp/xl.log; fail "xl restore"; }
-wait_until 120 more_checks l $((before + 3)) || fail "the guest stands still after its restore"
+wait_until 400 more_checks l $((before + 3)) || fail "the guest stands still after its restore"
 works_on l "after a save and a restore"
