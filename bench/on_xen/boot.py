@@ -74,7 +74,11 @@ def lines(options, make):
 def main(measure):
     """measure() returns what is printed; returns the exit status."""
     try:
-        print(measure())
+        print(measure(), flush=True)
+    except BrokenPipeError:
+        # Who reads it has seen enough; Python would complain of it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except figures.Unusable as problem:
         progress.warn(str(problem))
         return 1
