@@ -16,12 +16,12 @@ for name in a b; do
 done
 
 say "a slow consumer"
-# It takes 0.2 s for an answer; the other one is first alone, and then beside it.
+# It takes 0.5 s for an answer; the other one is first alone, and then beside it.
 # shellcheck disable=SC2046
 {
     touch /tmp/stop-now
     "$programs/channel-serve" $(words b) 8192 rand:1000 0 /tmp/stop-now || fail "alone: status $?"
-    "$programs/channel-serve" $(words a) 8192 storm:400 200 /tmp/stop > /tmp/slow.log 2>&1 &
+    "$programs/channel-serve" $(words a) 8192 storm:200 500 /tmp/stop > /tmp/slow.log 2>&1 &
     slow=$!
     wait_until 60 grep -q "are out" /tmp/slow.log || fail "the slow consumer does not begin"
     sleep 2
