@@ -24,6 +24,7 @@
 #define FORGERY_ROUNDS  4           /* all wrong answers, so many times */
 #define FORGERY_APART   16          /* rounds between two of them */
 #define ALL_US          10000000u   /* within which all vCPUs of a storm come to wait, when they are waited for */
+#define REQUEST_MS      60000       /* within which a request comes, also on a host that stood still for a while */
 #define TOGETHER        10          /* rounds of each order with several requests: fewer show nothing */
 #define PATIENCE_US     240000000u
 
@@ -296,7 +297,7 @@ static void settle(void)
 static void take(struct xen_memevent_request *request)
 {
     while ( !channel_take(&channel, request) )
-        if ( !channel_wait(&channel, 10000) )
+        if ( !channel_wait(&channel, REQUEST_MS) )
             fail("no request comes");
 }
 
