@@ -101,16 +101,23 @@ static void candidate_release(struct candidate *candidate, bool undo)
         mem_sharing_unshare_page(candidate->d, gfn_x(candidate->gfn));
 }
 
+/* By words, as Xen's memcmp() goes octet by octet: most of what a merge takes would be that. */
 static bool are_equal(const struct page_info *one, const struct page_info *other)
 {
-    const void *octets = __map_domain_page(one);
-    const void *others = __map_domain_page(other);
-    bool equal = !memcmp(octets, others, PAGE_SIZE);
+    const uint64_t *words = __map_domain_page(one);
+    const uint64_t *others = __map_domain_page(other);
+    const unsigned int count = PAGE_SIZE / sizeof(*words);
+    unsigned int i;
+
+    for ( i = 0; i < count; i += 4 )
+        if ( (words[i] ^ others[i]) | (words[i + 1] ^ others[i + 1]) |
+             (words[i + 2] ^ others[i + 2]) | (words[i + 3] ^ others[i + 3]) )
+            break;
 
     unmap_domain_page(others);
-    unmap_domain_page(octets);
+    unmap_domain_page(words);
 
-    return equal;
+    return i == count;
 }
 
 static int compare_and_share(const struct candidate *source, const struct candidate *client,
