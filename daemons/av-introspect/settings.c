@@ -34,9 +34,10 @@ static const struct options_setting table[] = {
         OPTIONS_PLACE(struct settings, protect),
     },
     {
-        .name = "plugin", .letter = 'P', .argument = "NAME[:OPTION=VALUE,...]",
+        .name = "plugin", .letter = 'P', .argument = "NAME[:...]",
         .type = OPTIONS_TEXT, .where = OPTIONS_ANYWHERE, .repeats = true,
-        .help = "Who judges pages; may be given several times, and the heaviest verdict counts.",
+        .help = "Who judges pages, and NAME:OPTION=VALUE,... with what options; may be given several times, and the heaviest "
+                "verdict counts. NAME:help lists the options of one.",
         OPTIONS_PLACE(struct settings, plugins),
     },
     {
@@ -51,6 +52,19 @@ static const struct options_setting table[] = {
         .help = "Judge the memory that is in this file, raw, an ELF core or of 'xl dump-core', print what was found, and end. "
                 "Needs no Xen.",
         OPTIONS_PLACE(struct settings, image),
+    },
+    {
+        .name = "cr3", .argument = "ADDRESS",
+        .type = OPTIONS_TEXT, .where = OPTIONS_COMMAND_LINE,
+        .help = "With --image: the physical address of page tables, where the image does not say it, or for another address "
+                "space than those of the vCPUs.",
+        OPTIONS_PLACE(struct settings, cr3),
+    },
+    {
+        .name = "json", .letter = 'j',
+        .type = OPTIONS_FLAG, .where = OPTIONS_COMMAND_LINE, .value = "no",
+        .help = "With --image: an object of JSON in a line for each finding.",
+        OPTIONS_PLACE(struct settings, json),
     },
     {
         .name = "deadline", .letter = 'd', .argument = "MS",

@@ -31,6 +31,8 @@ struct settings {
     char    *plugins;             /* lines NAME[:OPTION=VALUE...] */
     char    *plugin_directory;
     char    *image;               /* scan this file of memory and end; NULL: guard domains */
+    char    *cr3;                 /* with image: of the address space, in C's notation; NULL: those of the vCPUs */
+    bool     json;                /* with image */
     uint32_t deadline;            /* milliseconds that a vCPU waits for a verdict */
     unsigned int unjudged;        /* enum settings_unjudged */
     unsigned int at_exit;         /* enum settings_exit */
