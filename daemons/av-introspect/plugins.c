@@ -255,6 +255,8 @@ static void free_plugin(struct plugin *plugin)
     free(plugin->texts);
     if ( plugin->library )
         dlclose(plugin->library);
+    if ( plugin->fd >= 0 )
+        close(plugin->fd);
     free(plugin);
 }
 
@@ -328,8 +330,8 @@ static int add(struct plugins *plugins, struct plugin *plugin, const char *spec,
             return rc;
     }
     why.text[0] = 0;
+    plugin->fd = fd;
     rc = load(plugin, fd, &why);
-    close(fd);
     if ( !rc && options )
         rc = plugin_options_parse(plugin, options, &why);
     return rc ? refuse(words, rc, "plugin %s: %s", plugin->name, why.text) : 0;
@@ -349,6 +351,7 @@ static int add_new(struct plugins *plugins, const char *spec, bool with_options,
     plugin = calloc(1, sizeof(*plugin));
     if ( !plugin )
         return refuse(words, -ENOMEM, "no memory");
+    plugin->fd = -1;
     plugin->all = plugins;
     plugin->index = plugins->count;
     make_host(plugin);
@@ -435,6 +438,31 @@ int plugins_create(struct plugins *plugins, struct plugins_words *words)
             return rc;
         }
         plugin->created = true;
+    }
+    return 0;
+}
+
+int plugins_reload(struct plugins *plugins, struct plugins_words *words)
+{
+    for ( unsigned int i = 0; i < plugins->count; i++ )
+    {
+        struct plugin *plugin = plugins->plugins[i];
+        int rc = 0;
+
+        plugins->refused.text[0] = 0;
+        if ( plugin->is.reload )
+            rc = plugin->is.reload(plugin->instance);
+        else if ( plugin->is.create )
+        {
+            if ( plugin->is.destroy )
+                plugin->is.destroy(plugin->instance);
+            plugin->instance = NULL;
+            rc = plugin->is.create(&plugin->host, plugin->values, &plugin->instance);
+            plugin->created = rc >= 0;
+        }
+        if ( rc < 0 )
+            return refuse(words, rc, "plugin %s: %.1000s", plugin->name,
+                          plugins->refused.text[0] ? plugins->refused.text : strerror(-rc));
     }
     return 0;
 }

@@ -33,6 +33,7 @@ struct plugin {
     struct plugins *all;
     unsigned int index;
     void *library;
+    int fd;                             /* open as long as the library: the linker knows libraries by path, this one's number */
     struct av_value *values;
     char *texts;                        /* of values */
     void *instance;
@@ -62,6 +63,12 @@ int plugins_find(struct plugins *plugins, const char *spec, struct plugins_words
 
 /* All create(), in the order of adding; on an error those before are destroyed. */
 int plugins_create(struct plugins *plugins, struct plugins_words *words);
+
+/*
+ * All reload(), or destroy() and create() of those that have none. On an error words say whose; one that has reload() is as it
+ * was then, one that has not is gone, and so is the process to be.
+ */
+int plugins_reload(struct plugins *plugins, struct plugins_words *words);
 
 /* Of the rules of all: the same for the same, never 0. */
 uint64_t plugins_generation(const struct plugins *plugins);
