@@ -7,8 +7,42 @@
 
 #include <daemon/log.h>
 
+#include "broker.h"
 #include "examine.h"
 #include "settings.h"
+#include "workers.h"
+
+/* Rules may be many; the service manager is told when they are there. */
+#define LOAD_MS 120000u
+
+static int guard(const struct settings *settings)
+{
+    const struct workers_options options = {
+        .program = settings->worker, .directory = settings->plugin_directory, .plugins = settings->plugins,
+        .user = settings->worker_user, .memory = settings->worker_memory, .hang_ms = settings->worker_hang,
+        .processes = settings->workers,
+    };
+    struct plugins_words words = { "" };
+    struct scanner scanner;
+    int status = EX_UNAVAILABLE;
+
+    if ( !settings->plugins )
+    {
+        log_message(LOG_ERR, LOG_HOST("start-failed"), "nobody judges pages: name a plugin, by --plugin or in the configuration");
+        return EX_CONFIG;
+    }
+    if ( !workers_open(&scanner, &options, &words) )
+    {
+        if ( !workers_wait(&scanner, LOAD_MS, &words) )
+            status = broker_run(settings, &scanner);
+        else
+            log_message(LOG_ERR, LOG_HOST("start-failed"), "%s", words.text);
+        scanner.close(scanner.opaque);
+    }
+    else
+        log_message(LOG_ERR, LOG_HOST("start-failed"), "%s", words.text);
+    return status;
+}
 
 static int run(struct settings *settings, const struct options *options)
 {
@@ -18,9 +52,12 @@ static int run(struct settings *settings, const struct options *options)
         return status;
     if ( settings->image )
         return examine_run(settings, stdout);
-    (void)options;
-    log_message(LOG_ERR, LOG_HOST("start-failed"), "--image=FILE is missing");
-    return EX_USAGE;
+    if ( settings_follow_host(settings, options) )
+    {
+        log_message(LOG_ERR, LOG_HOST("start-failed"), "--host=%s: run= is a directory's absolute path", settings->host);
+        return EX_USAGE;
+    }
+    return guard(settings);
 }
 
 int main(int argc, char **argv)

@@ -125,6 +125,11 @@ struct scanner {
      * another generation than this are not kept. 0: nothing judges yet.
      */
     uint64_t (*generation)(void *opaque);
+    /*
+     * Who reads frames of a domain for plugins that look beyond the page: called from take() and tick(). 0 or -errno; page is
+     * SCAN_PAGE_BYTES. May be NULL in a scanner that looks at nothing else, and need not be called.
+     */
+    void (*set_memory)(void *opaque, int (*read)(void *arg, uint16_t domid, uint64_t gfn, void *page), void *arg);
     /* Zeros if there is no such domain. */
     void (*get_statistics)(void *opaque, uint16_t domid, struct scan_statistics *out);
     /* Ends all workers. */

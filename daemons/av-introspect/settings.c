@@ -16,6 +16,10 @@
 #define AV_PLUGIN_DIRECTORY "/usr/lib/xen-memevent/av-plugins"
 #endif
 
+#ifndef AV_WORKER_PROGRAM
+#define AV_WORKER_PROGRAM "/usr/libexec/xen-memevent/av-worker"
+#endif
+
 /* A vCPU that stands still for longer is one that hangs, to whoever uses it. */
 #define DEADLINE_MOST_MS  60000U
 
@@ -132,6 +136,30 @@ static const struct options_setting table[] = {
         .type = OPTIONS_TEXT, .where = OPTIONS_ANYWHERE, .value = "nobody",
         .help = "The processes that run plugins belong to this user.",
         OPTIONS_PLACE(struct settings, worker_user),
+    },
+    {
+        .name = "worker", .argument = "PROGRAM",
+        .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE, .value = AV_WORKER_PROGRAM,
+        .help = "What those processes run; another than the installed one is for trying it out.",
+        OPTIONS_PLACE(struct settings, worker),
+    },
+    {
+        .name = "worker-memory", .argument = "SIZE",
+        .type = OPTIONS_SIZE, .where = OPTIONS_ANYWHERE, .value = "256M", .minimum = 1 << 20, .maximum = UINT64_C(1) << 40,
+        .help = "One of those processes may have this much more than what plugins had loaded when it began.",
+        OPTIONS_PLACE(struct settings, worker_memory),
+    },
+    {
+        .name = "worker-hang", .argument = "MS",
+        .type = OPTIONS_NUMBER, .where = OPTIONS_ANYWHERE, .value = "10000", .unit = "ms", .minimum = 10, .maximum = 3600000,
+        .help = "A process that takes longer than this over one page is killed and replaced.",
+        OPTIONS_PLACE(struct settings, worker_hang),
+    },
+    {
+        .name = "workers", .argument = "N",
+        .type = OPTIONS_NUMBER, .where = OPTIONS_ANYWHERE, .value = "4", .minimum = 1, .maximum = 16,
+        .help = "So many processes judge pages of one domain at a time.",
+        OPTIONS_PLACE(struct settings, workers),
     },
     {
         .name = "run-directory", .argument = "DIR",

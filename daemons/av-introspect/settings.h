@@ -43,6 +43,10 @@ struct settings {
     uint64_t findings_limit;      /* octets of it, after which it is set aside */
     char    *hook;                /* program that the action `hook` runs; NULL: none */
     char    *worker_user;
+    char    *worker;              /* program */
+    uint64_t worker_memory;       /* octets */
+    uint32_t worker_hang;         /* milliseconds for one page */
+    uint32_t workers;             /* processes of a domain */
     char    *run_directory;
 };
 

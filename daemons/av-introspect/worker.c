@@ -88,7 +88,7 @@ static int read_frame(void *opaque, uint64_t gfn, void *page)
 {
     struct worker *w = opaque;
     const uint8_t *frame;
-    int status;
+    int status = -ENXIO;
 
     frame = kept(w, gfn, &status);
     if ( !frame )
