@@ -109,6 +109,16 @@ static bool take_events(struct guard *g)
     return rc == 1;
 }
 
+/* For plugins that look beyond a page; of domains that they are asked about. */
+static int read_memory(void *arg, uint16_t domid, uint64_t gfn, void *page)
+{
+    struct guard *g = ((struct broker *)arg)->guards;
+
+    while ( g && g->domid != domid )
+        g = g->next;
+    return g ? guard_read(g, gfn, page) : -ENOENT;
+}
+
 /* Results first: somebody waits for each of them. */
 static bool before_sleep(void *arg)
 {
@@ -199,6 +209,8 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
 
     (void)number;
     (void)what;
+    if ( b->scanner->reload )
+        (void)b->scanner->reload(b->scanner->opaque);
     rc = policy_open(&policy, b->settings->policy, error);
     if ( rc )
     {
@@ -208,7 +220,7 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
     }
     policy_close(b->policy);
     b->policy = policy;
-    log_message(LOG_NOTICE, LOG_HOST("policy-read"), "SIGHUP: the policy was read again; other settings are read at the start");
+    log_message(LOG_NOTICE, LOG_HOST("policy-read"), "SIGHUP: the policy was read again, and plugins' rules are; settings are read at the start");
 }
 
 /* ---- start and end ---- */
@@ -299,6 +311,8 @@ static int open_loop(struct broker *b)
     b->due = event_new(loop_base(b->loop), -1, 0, on_due, b);
     if ( !b->due )
         return -ENOMEM;
+    if ( b->scanner->set_memory )
+        b->scanner->set_memory(b->scanner->opaque, read_memory, b);
     loop_before_sleep(b->loop, before_sleep, b);
     return domains_open(b);
 }
@@ -332,6 +346,8 @@ static void stop(struct broker *b)
 
     if ( b->hv )
         domains_close(b);
+    if ( b->scanner->set_memory )
+        b->scanner->set_memory(b->scanner->opaque, NULL, NULL);
     for ( unsigned int i = 0; i < sizeof(events) / sizeof(events[0]); i++ )
         if ( events[i] )
             event_free(events[i]);

@@ -156,6 +156,25 @@ bool guard_sweep(struct guard *g)
     return !g->is_swept && !g->is_gone && !g->failure;
 }
 
+/* A frame that is out is not brought in for it: a plugin that roams through memory would bring in all of it. */
+int guard_read(struct guard *g, uint64_t gfn, void *page)
+{
+    struct hypervisor *hv = g->broker->hv;
+    const void *octets;
+    uint8_t state;
+    int error, rc = hv->ops->query_frames(hv, g->domid, gfn, 1, &state);
+
+    if ( rc || state != FRAME_RAM )
+        return rc ? rc : -ENOENT;
+    rc = hv->ops->map_frames(hv, g->domid, &gfn, 1, &error, &octets);
+    if ( rc )
+        return rc;
+    if ( !error )
+        memcpy(page, octets, SCAN_PAGE_BYTES);
+    hv->ops->unmap_frames(hv, octets, 1);
+    return error;
+}
+
 void guard_answer(struct guard *g, uint64_t id, uint32_t actions)
 {
     int rc = memevent_answer_with(g->channel, id, actions);

@@ -125,6 +125,8 @@ struct scanner {
      * another generation than this are not kept. 0: nothing judges yet.
      */
     uint64_t (*generation)(void *opaque);
+    /* Rules are to be read anew; the former ones judge until they are. NULL: they never change. 0 or -errno, which was logged. */
+    int  (*reload)(void *opaque);
     /*
      * Who reads frames of a domain for plugins that look beyond the page: called from take() and tick(). 0 or -errno; page is
      * SCAN_PAGE_BYTES. May be NULL in a scanner that looks at nothing else, and need not be called.

@@ -284,6 +284,11 @@ static uint64_t generation(void *opaque)
     return ((struct workers *)opaque)->generation;
 }
 
+static int reload(void *opaque)
+{
+    return link_reload(&((struct workers *)opaque)->link);
+}
+
 static void set_memory(void *opaque, int (*read)(void *arg, uint16_t domid, uint64_t gfn, void *page), void *arg)
 {
     struct workers *w = opaque;
@@ -367,7 +372,7 @@ int workers_open(struct scanner *scanner, const struct workers_options *options,
         goto fail;
     *scanner = (struct scanner){
         .opaque = w, .add_domain = add_domain, .remove_domain = remove_domain, .submit = submit, .take = take, .fd = fd,
-        .tick = tick, .generation = generation, .set_memory = set_memory, .get_statistics = get_statistics,
+        .tick = tick, .generation = generation, .reload = reload, .set_memory = set_memory, .get_statistics = get_statistics,
         .close = close_workers,
     };
     return 0;
@@ -406,9 +411,7 @@ int workers_wait(const struct scanner *scanner, uint32_t milliseconds, struct pl
 
 int workers_reload(const struct scanner *scanner)
 {
-    struct workers *w = scanner->opaque;
-
-    return link_reload(&w->link);
+    return reload(scanner->opaque);
 }
 
 bool workers_notify(const struct scanner *scanner)
