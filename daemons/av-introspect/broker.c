@@ -116,7 +116,7 @@ static int read_memory(void *arg, uint16_t domid, uint64_t gfn, void *page)
 
     while ( g && g->domid != domid )
         g = g->next;
-    return g ? guard_read(g, gfn, page) : -ENOENT;
+    return g ? guard_read(g, gfn, page) : -ENXIO;
 }
 
 /* Results first: somebody waits for each of them. */
@@ -366,25 +366,6 @@ static void stop(struct broker *b)
         close(b->lock_fd);
 }
 
-/* For plugins that look beyond the page. A page that is out stays out: nobody waits for a pager in here. */
-static int read_frame(void *arg, uint16_t domid, uint64_t gfn, void *page)
-{
-    struct broker *b = arg;
-    const void *octets;
-    uint8_t state;
-    int error, rc = b->hv->ops->query_frames(b->hv, domid, gfn, 1, &state);
-
-    if ( rc || state != FRAME_RAM )
-        return rc ? rc : -ENXIO;
-    rc = b->hv->ops->map_frames(b->hv, domid, &gfn, 1, &error, &octets);
-    if ( rc )
-        return rc;
-    if ( !error )
-        memcpy(page, octets, SCAN_PAGE_BYTES);
-    b->hv->ops->unmap_frames(b->hv, octets, 1);
-    return error;
-}
-
 int broker_run(const struct settings *settings, const struct scanner *scanner)
 {
     struct broker *b = calloc(1, sizeof(*b));
@@ -400,15 +381,11 @@ int broker_run(const struct settings *settings, const struct scanner *scanner)
     status = start(b);
     if ( status == EX_OK )
     {
-        if ( scanner->set_memory )
-            scanner->set_memory(scanner->opaque, read_frame, b);
         readiness_ready("%s", "Ready");
         if ( loop_run(b->loop) )
             status = EX_SOFTWARE;
     }
     b->exit_status = status;
-    if ( scanner->set_memory )
-        scanner->set_memory(scanner->opaque, NULL, NULL);
     stop(b);
     free(b);
     return status;

@@ -13,6 +13,9 @@
 /* Frames that are restricted before the loop looks at events again: some ten milliseconds of hypercalls. */
 #define SWEEP_FRAMES 4096U
 
+/* Frames of which it is asked each second whether they have come or gone: 64 hypercalls. */
+#define LOOK_FRAMES  65536U
+
 static const char no_access[] =
     "this hypervisor has no ACCESS channel: boot the one of this suite, which hypervisor-patches/build makes";
 static const char no_memory[] =
@@ -132,7 +135,7 @@ bool guard_sweep(struct guard *g)
 
     if ( g->is_gone || g->failure )
         return false;
-    rc = pages_sweep(g->pages, SWEEP_FRAMES);
+    rc = pages_sweep(g->pages, g->is_swept ? LOOK_FRAMES : SWEEP_FRAMES);
     if ( rc == -ESRCH || rc == -ENODEV )
         g->is_gone = true;
     else if ( rc < 0 && rc != -EINVAL )
@@ -165,7 +168,7 @@ int guard_read(struct guard *g, uint64_t gfn, void *page)
     int error, rc = hv->ops->query_frames(hv, g->domid, gfn, 1, &state);
 
     if ( rc || state != FRAME_RAM )
-        return rc ? rc : -ENOENT;
+        return rc ? rc : -ENXIO;
     rc = hv->ops->map_frames(hv, g->domid, &gfn, 1, &error, &octets);
     if ( rc )
         return rc;

@@ -115,7 +115,7 @@ void guard_close(struct guard *guard, bool lift);
 /* Restricts some more of its memory. true: there is more to do now. */
 bool guard_sweep(struct guard *guard);
 
-/* Copies a frame of its memory. -ENOENT: there is none, or it is paged out; -errno. */
+/* Copies a frame of its memory. -ENXIO: there is none, or it is paged out; -errno. */
 int  guard_read(struct guard *guard, uint64_t gfn, void *page);
 
 /* Takes some of what the hypervisor says. true: there may be more. */

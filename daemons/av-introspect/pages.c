@@ -231,6 +231,21 @@ int pages_commit(struct pages *pages)
     return rc;
 }
 
+/*
+ * What is gone is nobody's: if it comes back it has all rights, and is restricted again. So is a page that was paged out,
+ * which has kept its own.
+ */
+static int look(struct pages *pages, uint64_t gfn, uint8_t state)
+{
+    struct page *page = find(pages, gfn);
+
+    if ( state == FRAME_RAM && (!page || page->state == PAGE_FREE) )
+        return pages_set(pages, gfn, PAGE_UNSCANNED);
+    if ( state != FRAME_RAM && page && (page->state == PAGE_SCANNED || page->state == PAGE_UNSCANNED) )
+        note(pages, page, PAGE_FREE);
+    return 0;
+}
+
 int pages_sweep(struct pages *pages, uint64_t frames)
 {
     uint8_t states[PIECE_FRAMES];
@@ -243,8 +258,7 @@ int pages_sweep(struct pages *pages, uint64_t frames)
 
         rc = pages->hv->ops->query_frames(pages->hv, pages->domid, pages->next, count, states);
         for ( unsigned int i = 0; i < count && !rc; i++ )
-            if ( states[i] == FRAME_RAM && pages_get(pages, pages->next + i) == PAGE_FREE )
-                rc = pages_set(pages, pages->next + i, PAGE_UNSCANNED);
+            rc = look(pages, pages->next + i, states[i]);
         if ( rc )
             return rc;
         pages->next += count;
