@@ -15,6 +15,7 @@
 
 #define BUILT_PLUGINS "tests/daemons/av-introspect/plugins/.libs"
 #define BUILT_TEMPLATE "daemons/av-introspect/plugins/template/.libs"
+#define BUILT_YARA "daemons/av-introspect/plugins/yara/.libs"
 
 static char av_directory[PATH_MAX];
 

@@ -280,6 +280,42 @@ static void memory_beyond_the_page(void **state)
     assert_string_equal(result.text, "bwaz");
 }
 
+/* A match that begins in the page before, with rules that the loader has compiled. */
+static void yara_in_a_worker(void **state)
+{
+    static char page[SCAN_PAGE_BYTES];
+    char plugins[3 * PATH_MAX], path[2 * PATH_MAX];
+    struct workers_options options;
+    struct scan_result result;
+    FILE *file;
+
+    (void)state;
+    end(NULL);
+    snprintf(path, sizeof(path), "%s/rules.yar", av_directory);
+    file = fopen(path, "w");
+    fputs("rule Crossing { meta: description = \"over two pages\" strings: $a = \"begins-ends\" condition: $a }\n", file);
+    fclose(file);
+    snprintf(plugins, sizeof(plugins), "yara:rules=%s", path);
+    /* The workers' user reads it. */
+    chmod(av_directory, 0755);
+    options = options_of(plugins);
+    begin_with(&options);
+    assert_int_equal(scanner.add_domain(scanner.opaque, 1), 0);
+    memset(guest, 0, sizeof(guest));
+    scanner.set_memory(scanner.opaque, read_guest, guest);
+    map_page(0x3ff000, 40);
+    memcpy(&guest[40][SCAN_PAGE_BYTES - 7], "begins-", 7);
+    memcpy(page, "ends", 4);
+    submit_page(1, page, false);
+    assert_int_equal(wait_result().verdict, SCAN_CLEAN);
+    submit_page(1, page, true);
+    result = wait_result();
+    assert_int_equal(result.verdict, SCAN_MALICIOUS);
+    assert_string_equal(result.plugin, "yara");
+    assert_string_equal(result.rule, "Crossing");
+    assert_string_equal(result.text, "over two pages");
+}
+
 /* ---- many ---- */
 
 static void a_slow_scan_holds_nobody(void **state)
@@ -413,6 +449,7 @@ static int make_plugins(void **state)
     av_copy(BUILT_PLUGINS, "old.so");
     av_copy(BUILT_PLUGINS, "newer.so");
     av_copy(BUILT_TEMPLATE, "template.so");
+    av_copy(BUILT_YARA, "yara.so");
     snprintf(path, sizeof(path), "%s/loose.so", av_directory);
     file = fopen(path, "w");
     fclose(file);
@@ -434,6 +471,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nonsense_is_no_verdict, begin_bad, end),
         cmocka_unit_test_setup_teardown(killed_workers_are_replaced, begin_bad, end),
         cmocka_unit_test_setup_teardown(memory_beyond_the_page, begin_bad, end),
+        cmocka_unit_test_setup_teardown(yara_in_a_worker, begin_bad, end),
         cmocka_unit_test_setup_teardown(a_slow_scan_holds_nobody, begin_bad, end),
         cmocka_unit_test_setup_teardown(requests_of_many_domains, begin_bad, end),
         cmocka_unit_test_setup_teardown(there_is_room_for_who_waits, begin_bad, end),
