@@ -318,7 +318,7 @@ int examine_run(const struct settings *settings, FILE *out)
 {
     struct examine x = { .settings = settings, .out = out };
     struct plugins_words words = { "" };
-    struct image_words image_words;
+    struct image_words image_words = { "" };
     uint64_t cr3 = 0;
     int rc, status = EX_OK;
 
