@@ -68,7 +68,8 @@ static void take_lines(struct workers *w, struct runner *runner)
     struct request_line line;
     uint32_t lost;
 
-    while ( process_line(&runner->process, &line, &lost) )
+    /* Who writes on while we read has to wait for the next look. */
+    for ( unsigned int i = 0; i < REQUEST_LINES && process_line(&runner->process, &line, &lost); i++ )
     {
         const char *name = line.plugin < PLUGINS_MAX ? w->names[line.plugin] : "";
 
@@ -116,6 +117,7 @@ static void begin(struct workers *w, struct runner *runner, struct slot *slot)
     runner->life = LIFE_BUSY;
     runner->slot = slot;
     runner->limit = now + hang;
+    runner->idle_calls = 0;
     memset(&in->event, 0, sizeof(in->event));
     in->has_registers = 0;
     in->kind = slot ? REQUEST_PAGE : REQUEST_TICK;
@@ -278,6 +280,11 @@ static void look_at(struct workers *w, struct runner *runner)
     if ( (found & PROCESS_NONSENSE) || ((found & PROCESS_DONE) && runner->life != LIFE_BUSY) )
     {
         kill_runner(runner, "said what cannot be, and was killed");
+        return;
+    }
+    if ( !found && ++runner->idle_calls > IDLE_CALLS_MAX )
+    {
+        kill_runner(runner, "called again and again for nothing, and was killed");
         return;
     }
     if ( found & PROCESS_ASKS )

@@ -25,6 +25,9 @@
 /* Events handled before the broker gets on with its own. */
 #define EVENTS_A_LOOK        256u
 
+/* A worker's signal can be left over from what was seen before; so many cannot. */
+#define IDLE_CALLS_MAX       1024u
+
 enum slot_state { SLOT_FREE, SLOT_WAITS, SLOT_RUNS, SLOT_DONE };
 
 struct slot {
@@ -48,6 +51,7 @@ struct runner {
     struct slot *slot;                  /* BUSY; NULL: it ticks */
     uint64_t tag, generation;
     uint64_t limit;                     /* view_now(), after which it is killed */
+    uint32_t idle_calls;                /* signals since its request that said nothing */
     const char *killed;                 /* why it was; NULL: it was not */
     struct runner *next;
 };
