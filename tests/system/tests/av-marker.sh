@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# xenhost: --timeout 1200
+# xenhost: --timeout 2400
 # only: soak
 # A Linux guest whose pages are executed only as they were judged: a program that holds a marker does not get to its first
 # instruction, others run, and so does the guest. Then the broker is killed and comes back, and lets go in the end.
@@ -55,11 +55,18 @@ turn=0
 runs()
 {
     turn=$((turn + 1))
-    guest_ask l "run /$1 $turn" "guest: ran $turn status $2" 120
+    guest_tell l "run /$1 $turn"
+    waits "guest: ran $turn status $2"
+}
+# waits PATTERN: until the guest says so; each page that it executes for the first time may take milliseconds here
+waits()
+{
+    wait_until 400 guest_says l "$1" || { tail -n 10 "$(guest_console l)" >&2; broker_dead "lets the guest wait for '$1'"; }
+    grep "$1" "$(guest_console l)"
 }
 said() { grep -c "$1" "$(guest_console l)"; }
 found() { cat "$findings" 2> /dev/null | grep -c malicious; }
-broker_dead() { tail -n 30 "$log" >&2; fail "the broker $*"; }
+broker_dead() { tail -n 30 "$log" >&2; memeventctl av status l >&2; fail "the broker $*"; }
 
 start()
 {
@@ -67,7 +74,7 @@ start()
     # shellcheck disable=SC2086
     "$broker" --foreground --findings "$findings" --deadline 20000 $options "$@" >> "$log" 2>&1 &
     pid=$!
-    wait_until 120 eval '[ "$(grep -c "is protected" "$log")" -gt "$was" ]' || broker_dead "does not protect"
+    wait_until 300 eval '[ "$(grep -c "is protected" "$log")" -gt "$was" ]' || broker_dead "does not protect"
 }
 
 say "unprotected, the marker runs: the test would see it"
@@ -88,17 +95,18 @@ say "killed $kills times"
 round=0
 while [ $round -lt $kills ]; do
     round=$((round + 1))
-    guest_tell l "for i in 1 2 3 4 5 6 7 8; do cp /clean /tmp/c\$i; chmod +x /tmp/c\$i; /tmp/c\$i > /dev/null; done; echo guest: load $round"
+    guest_tell l "for i in 1 2 3 4 5 6 7 8; do cp /clean /tmp/c\$i; chmod +x /tmp/c\$i; /tmp/c\$i > /dev/null; done; echo guest: load \$((2 * $round))"
     sleep "0.$(((seed + round * 37) % 90 + 10))"
     kill -9 $pid
     wait $pid 2> /dev/null
     start
-    guest_wait l "guest: load $round" 120
+    waits "guest: load $((2 * round))"
     runs bad 139
     runs clean 0
 done
 [ "$(said INFECTED)" = 1 ] || fail "it was executed"
 
+memeventctl av status l || broker_dead "says nothing of itself"
 say "let go"
 kill -TERM $pid
 wait $pid || broker_dead "ended with status $?"
