@@ -255,8 +255,9 @@ static void test_written_while_judged(void **state)
     marker_scanner_hold(true);
     begin(&r, 0, 5);
     wait_for(marker_scanner_held() == 1);
+    /* Meanwhile the other one may have come once more, and waits for the former octets again, which is as good. */
     put(DOMID, 1, 5, MARKER_MALICIOUS);
-    wait_for(marker_scanner_held() == 2);
+    wait_for(marker_scanner_held() >= 2);
     assert_false(is_done(&r));
     marker_scanner_hold(false);
     pthread_join(r.thread, NULL);
