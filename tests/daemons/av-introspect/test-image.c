@@ -235,6 +235,23 @@ static void expect_refused(int rc, const char *word)
         fail_msg("'%s' does not say '%s'", words.text, word);
 }
 
+/* What the file has no octets for is not there; of the last frame, what there are. */
+static void a_segment_longer_than_the_file(void **state)
+{
+    struct image *image;
+
+    (void)state;
+    put_elf(1, 0);
+    put_segment(0, PT_LOAD, 0, 0x1000, UINT64_MAX - 0x1000);
+    memset(file + 0x1000, 'x', 0x1800);
+    file_bytes = 0x2800;
+    assert_int_equal(open_file(&image), 0);
+    assert_int_equal(image_memory(image)->frames, 2);
+    expect_frame(image, 1, 'x', 0);
+    expect_none(image, 2);
+    image_close(image);
+}
+
 static void refusals_are_said_in_words(void **state)
 {
     (void)state;
@@ -319,6 +336,7 @@ int main(void)
         cmocka_unit_test_setup(raw, clear),
         cmocka_unit_test_setup(elf_core, clear),
         cmocka_unit_test_setup(xl_dump_core, clear),
+        cmocka_unit_test_setup(a_segment_longer_than_the_file, clear),
         cmocka_unit_test_setup(refusals_are_said_in_words, clear),
         cmocka_unit_test_setup(cut_images, clear),
         cmocka_unit_test(the_layout_is_xens),
