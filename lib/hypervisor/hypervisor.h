@@ -228,6 +228,14 @@ struct hypervisor_ops {
     int  (*list_domains)(struct hypervisor *hv, uint16_t first, struct domain_info *out, unsigned int max);
     int  (*pause_domain)(struct hypervisor *hv, uint16_t domid);
     int  (*unpause_domain)(struct hypervisor *hv, uint16_t domid);
+    /* Stops it for good, as a crash of its own would: what becomes of it is the tool stack's business. */
+    int  (*crash_domain)(struct hypervisor *hv, uint16_t domid);
+    /*
+     * A vCPU that waits for the answer to an ACCESS event takes a general protection fault when it goes on, in the place
+     * of the instruction that it could not carry out.  -EBUSY: another exception is on its way to it; -EOPNOTSUPP: a PV
+     * guest's.
+     */
+    int  (*inject_fault)(struct hypervisor *hv, uint16_t domid, uint32_t vcpu);
 
     /* One past the highest frame number that the domain has used. */
     int  (*get_frame_limit)(struct hypervisor *hv, uint16_t domid, uint64_t *out);

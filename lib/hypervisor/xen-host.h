@@ -67,6 +67,8 @@ int xen_get_domain(struct hypervisor *hv, uint16_t domid, struct domain_info *ou
 int xen_list_domains(struct hypervisor *hv, uint16_t first, struct domain_info *out, unsigned int max);
 int xen_pause_domain(struct hypervisor *hv, uint16_t domid);
 int xen_unpause_domain(struct hypervisor *hv, uint16_t domid);
+int xen_crash_domain(struct hypervisor *hv, uint16_t domid);
+int xen_inject_fault(struct hypervisor *hv, uint16_t domid, uint32_t vcpu);
 int xen_get_frame_limit(struct hypervisor *hv, uint16_t domid, uint64_t *out);
 int xen_query_frames(struct hypervisor *hv, uint16_t domid, uint64_t first, unsigned int count,
                      uint8_t *states);

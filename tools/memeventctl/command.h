@@ -8,5 +8,6 @@
 
 int paging_command(int argc, char **argv);
 int sharing_command(int argc, char **argv);
+int av_command(int argc, char **argv);
 
 #endif

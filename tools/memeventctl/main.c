@@ -19,6 +19,7 @@ static const struct {
 } commands[] = {
     { "paging", PROGRAM " paging", "what the pager does, for each domain and for the host", paging_command },
     { "sharing", PROGRAM " sharing", "what sharing saves, and how it gets on", sharing_command },
+    { "av", PROGRAM " av", "which guests are protected, and what was found in them", av_command },
 };
 
 #define COMMANDS  (sizeof(commands) / sizeof(commands[0]))

@@ -30,7 +30,7 @@ int emulated_kill_domain(struct hypervisor *hv, uint16_t domid);
  */
 int emulated_access(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, uint64_t gfn, unsigned int offset,
                     void *octets, unsigned int size, bool is_write);
-/* The same of an instruction's octets, which must be executable. */
+/* The same of an instruction's octets, which must be executable.  -EPERM: inject_fault() came in its place. */
 int emulated_fetch(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, uint64_t gfn, unsigned int offset,
                    void *octets, unsigned int size);
 /*

@@ -41,6 +41,7 @@ static void free_domain(struct emulated_host *host, struct emulated_domain *doma
     free(domain->frames);
     free(domain->waits);
     free(domain->actions);
+    free(domain->faults);
     free(domain);
 }
 
@@ -62,7 +63,8 @@ static int create_domain(struct emulated_host *host, uint16_t domid, uint32_t vc
     domain->frames = calloc(frames, sizeof(*domain->frames));
     domain->waits = calloc(vcpus, sizeof(*domain->waits));
     domain->actions = calloc(vcpus, sizeof(*domain->actions));
-    for ( gfn = 0; domain->frames && domain->waits && domain->actions && gfn < frames; gfn++ )
+    domain->faults = calloc(vcpus, sizeof(*domain->faults));
+    for ( gfn = 0; domain->frames && domain->waits && domain->actions && domain->faults && gfn < frames; gfn++ )
     {
         domain->frames[gfn].access = EMULATED_RWX;
         domain->frames[gfn].page = emulated_alloc_page(host);
@@ -184,6 +186,40 @@ static int pause_domain(struct hypervisor *hv, uint16_t domid)
 static int unpause_domain(struct hypervisor *hv, uint16_t domid)
 {
     return pause_by(hv, domid, -1);
+}
+
+static int crash_domain(struct hypervisor *hv, uint16_t domid)
+{
+    struct emulated_host *host = emulated_host_of(hv);
+    struct emulated_domain *domain;
+
+    pthread_mutex_lock(&host->lock);
+    host->counts.hypercalls++;
+    domain = emulated_find(host, domid);
+    if ( domain )
+        domain->has_crashed = true;
+    pthread_cond_broadcast(&host->changed);
+    pthread_mutex_unlock(&host->lock);
+
+    return domain ? 0 : -ESRCH;
+}
+
+static int inject_fault(struct hypervisor *hv, uint16_t domid, uint32_t vcpu)
+{
+    struct emulated_host *host = emulated_host_of(hv);
+    struct emulated_domain *domain;
+    int rc = -ESRCH;
+
+    pthread_mutex_lock(&host->lock);
+    host->counts.hypercalls++;
+    domain = emulated_find(host, domid);
+    if ( domain )
+        rc = vcpu >= domain->vcpus ? -EINVAL : domain->faults[vcpu] ? -EBUSY : 0;
+    if ( !rc )
+        domain->faults[vcpu] = true;
+    pthread_mutex_unlock(&host->lock);
+
+    return rc;
 }
 
 static int get_frame_limit(struct hypervisor *hv, uint16_t domid, uint64_t *out)
@@ -395,6 +431,8 @@ static const struct hypervisor_ops emulated_ops = {
     .list_domains = list_domains,
     .pause_domain = pause_domain,
     .unpause_domain = unpause_domain,
+    .crash_domain = crash_domain,
+    .inject_fault = inject_fault,
     .get_frame_limit = get_frame_limit,
     .query_frames = query_frames,
     .map_frames = emulated_map_frames,

@@ -92,6 +92,7 @@ struct emulated_domain {
     uint64_t pages, pages_out, pages_shared;
     bool *waits;                        /* for each vCPU: its request is unanswered */
     uint32_t *actions;                  /* for each vCPU: what the answer asked for, until its access is done */
+    bool *faults;                       /* for each vCPU: it takes an exception in place of its access */
     unsigned int inside;                /* vCPUs in emulated_access() */
     unsigned int paused;
     bool is_dying, has_crashed;

@@ -38,6 +38,11 @@ static int try_access(struct emulated_host *host, struct emulated_domain *domain
         return 1;
     }
 
+    if ( domain->faults[vcpu] )
+    {
+        domain->faults[vcpu] = false;
+        return -EPERM;
+    }
     if ( !frame || frame->state == EMULATED_ABSENT )
         return -EFAULT;
     if ( !emulated_may_access(domain, vcpu, gfn, offset, how) )

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * See guard.h. Here a domain's protection begins and ends. What happens in between is in events.c and scans.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <daemon/log.h>
+
+#include "broker-private.h"
+
+/* Frames that are restricted before the loop looks at events again: some ten milliseconds of hypercalls. */
+#define SWEEP_FRAMES 4096U
+
+/* Frames of which it is asked each second whether they have come or gone: 64 hypercalls. */
+#define LOOK_FRAMES  65536U
+
+static const char no_access[] =
+    "this hypervisor has no ACCESS channel: boot the one of this suite, which hypervisor-patches/build makes";
+static const char no_memory[] =
+    "the hypervisor has no memory left for the domain's page tables, which need an entry for each page now: raise "
+    "shadow_memory in its configuration, by 4 MiB for each GiB at least, and start it anew";
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct guard *g = arg;
+
+    (void)fd;
+    (void)what;
+    g->has_events = true;
+}
+
+static int attach(struct guard *g, const char **why)
+{
+    struct broker *b = g->broker;
+    int rc = memevent_attach(b->hv, MEMEVENT_CLASS_ACCESS, g->domid, &g->channel, why);
+
+    if ( rc == -ENOSYS && !*why )
+        *why = no_access;
+    if ( !rc )
+        rc = pages_open(&g->pages, b->hv, g->domid);
+    if ( !rc )
+        rc = b->scanner->add_domain(b->scanner->opaque, g->domid);
+    if ( !rc )
+        rc = loop_watch(b->loop, memevent_fd(g->channel), on_readable, g, &g->readable);
+    return rc;
+}
+
+int guard_open(struct guard **out, struct broker *broker, const struct domain_info *info, const char *name,
+               const char *uuid, const char **why)
+{
+    struct guard *g = calloc(1, sizeof(*g));
+    uint32_t again;
+    int rc = -ENOMEM;
+
+    *out = NULL;
+    *why = NULL;
+    if ( !g )
+        return rc;
+    g->broker = broker;
+    g->info = *info;
+    g->domid = info->domid;
+    strncpy(g->name, name, sizeof(g->name) - 1);
+    strncpy(g->uuid, uuid, sizeof(g->uuid) - 1);
+    g->vcpus = calloc(info->vcpus, sizeof(*g->vcpus));
+    if ( g->vcpus )
+        rc = attach(g, why);
+    if ( rc )
+    {
+        guard_close(g, true);
+        return rc;
+    }
+    again = memevent_get_redelivered(g->channel);
+    if ( again )
+        log_message(LOG_NOTICE, LOG_DOMAIN(g->domid, g->name, "attached-again"),
+                    "an earlier broker left %u vCPUs of %s waiting; they are looked after now", again, g->name);
+    g->has_events = true;
+    *out = g;
+    return 0;
+}
+
+/*
+ * Everybody who waits goes on. A vCPU may be on its way into the hypervisor with a violation of a moment ago: once the
+ * domain stands still, whatever there will ever be is in the ring.
+ */
+static void lift(struct guard *g)
+{
+    struct hypervisor *hv = g->broker->hv;
+    struct memevent_event event;
+    int rc = pages_release(g->pages);
+    bool is_paused = !hv->ops->pause_domain(hv, g->domid);
+
+    while ( memevent_next(g->channel, &event) == 1 )
+        guard_answer(g, event.id, 0);
+    scans_release(g);
+    memevent_flush(g->channel);
+    memevent_detach(g->channel);
+    g->channel = NULL;
+    if ( is_paused )
+        hv->ops->unpause_domain(hv, g->domid);
+    if ( rc && rc != -ESRCH )
+        log_message(LOG_ERR, LOG_DOMAIN(g->domid, g->name, "release-failed"),
+                    "not all of the memory of %s could be set free (%s); what it has no right to use is set free by the "
+                    "hypervisor when it is used", g->name, strerror(-rc));
+}
+
+void guard_close(struct guard *g, bool lifts)
+{
+    struct scanner scanner = *g->broker->scanner;
+
+    if ( g->readable )
+        event_free(g->readable);
+    if ( g->channel && g->pages && lifts && !g->is_gone )
+        lift(g);
+    else if ( g->channel && (g->is_gone || !g->pages) )
+        memevent_detach(g->channel);
+    else if ( g->channel )
+    {
+        guard_publish(g);
+        memevent_leave(g->channel);
+    }
+    g->channel = NULL;
+    scanner.remove_domain(scanner.opaque, g->domid);
+    scans_close(g);
+    pages_close(g->pages);
+    free(g->vcpus);
+    free(g);
+}
+
+bool guard_sweep(struct guard *g)
+{
+    bool was_swept = g->is_swept;
+    int rc;
+
+    if ( g->is_gone || g->failure )
+        return false;
+    rc = pages_sweep(g->pages, g->is_swept ? LOOK_FRAMES : SWEEP_FRAMES);
+    if ( rc == -ESRCH || rc == -ENODEV )
+        g->is_gone = true;
+    else if ( rc < 0 && rc != -EINVAL )
+    {
+        g->failure = rc;
+        log_message(LOG_ERR, LOG_DOMAIN(g->domid, g->name, "restrict-failed"),
+                    "not all of the memory of %s can be watched, so that it is only protected in part: %s", g->name,
+                    rc == -ENOMEM ? no_memory : strerror(-rc));
+    }
+    if ( rc > 0 )
+        g->is_swept = true;
+    if ( g->is_swept && !was_swept )
+    {
+        struct pages_statistics pages;
+
+        pages_get_statistics(g->pages, &pages);
+        log_message(LOG_INFO, LOG_DOMAIN(g->domid, g->name, "protected"),
+                    "%s is protected: %llu pages are executed only as they were judged", g->name,
+                    (unsigned long long)pages.restricted);
+    }
+    return !g->is_swept && !g->is_gone && !g->failure;
+}
+
+/* A frame that is out is not brought in for it: a plugin that roams through memory would bring in all of it. */
+int guard_read(struct guard *g, uint64_t gfn, void *page)
+{
+    struct hypervisor *hv = g->broker->hv;
+    const void *octets;
+    uint8_t state;
+    int error, rc = hv->ops->query_frames(hv, g->domid, gfn, 1, &state);
+
+    if ( rc || state != FRAME_RAM )
+        return rc ? rc : -ENXIO;
+    rc = hv->ops->map_frames(hv, g->domid, &gfn, 1, &error, &octets);
+    if ( rc )
+        return rc;
+    if ( !error )
+        memcpy(page, octets, SCAN_PAGE_BYTES);
+    hv->ops->unmap_frames(hv, octets, 1);
+    return error;
+}
+
+void guard_answer(struct guard *g, uint64_t id, uint32_t actions)
+{
+    int rc = memevent_answer_with(g->channel, id, actions);
+
+    if ( rc )
+        log_message(LOG_ERR, LOG_DOMAIN(g->domid, g->name, "answer-refused"), "an answer was refused: %s", strerror(-rc));
+}
+
+/* Frames first: who goes on uses them at once. */
+void guard_publish(struct guard *g)
+{
+    int rc = pages_commit(g->pages);
+
+    if ( rc == -ESRCH || rc == -ENODEV )
+        g->is_gone = true;
+    else if ( rc )
+        log_message(LOG_ERR, LOG_DOMAIN(g->domid, g->name, "set-failed"),
+                    "the access of a page of %s could not be set: %s", g->name, rc == -ENOMEM ? no_memory : strerror(-rc));
+    rc = memevent_flush(g->channel);
+    if ( rc && !g->is_gone )
+        log_message(LOG_ERR, LOG_DOMAIN(g->domid, g->name, "flush-failed"), "answers could not be sent: %s", strerror(-rc));
+}

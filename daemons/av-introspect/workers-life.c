@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Workers' processes: started by the loader, given requests, answered, watched, ended, replaced; and the loader itself.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include <daemon/log.h>
+
+#include "view.h"
+#include "workers-private.h"
+
+/* What an epoll event is about: a runner, and which descriptor of it; the loader; or the pending results, which are 0. */
+#define ABOUT_PIDFD    UINT64_C(1)
+#define ABOUT_LINK     UINT64_C(2)
+#define ABOUT_FLAGS    UINT64_C(3)
+
+_Static_assert(_Alignof(struct runner) > ABOUT_FLAGS, "there is room for flags in its address");
+
+static int watch(struct workers *w, int fd, uint64_t about)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.u64 = about };
+
+    return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static void forget(struct workers *w, int fd)
+{
+    if ( fd >= 0 )
+        epoll_ctl(w->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
+static uint64_t back_off(uint32_t failures)
+{
+    uint64_t wait = failures < 2 ? 0 : BACKOFF_FIRST_NS << (failures - 2 < 16 ? failures - 2 : 16);
+
+    return view_now() + (wait < BACKOFF_MOST_NS ? wait : BACKOFF_MOST_NS);
+}
+
+/* ---- the end of a worker ---- */
+
+static void free_runner(struct workers *w, struct runner *runner)
+{
+    struct runner **at = &w->runners;
+
+    while ( *at != runner )
+        at = &(*at)->next;
+    *at = runner->next;
+    forget(w, runner->process.pidfd);
+    forget(w, runner->process.tell);
+    process_close(&runner->process);
+    free(runner);
+}
+
+/* It ends now, and we hear of it by its pidfd. One that has none yet is ended when it gets one. */
+static void kill_runner(struct runner *runner, const char *why)
+{
+    if ( !runner->killed )
+        runner->killed = why;
+    process_kill(&runner->process);
+}
+
+static void take_lines(struct workers *w, struct runner *runner)
+{
+    struct request_line line;
+    uint32_t lost;
+
+    /* Who writes on while we read has to wait for the next look. */
+    for ( unsigned int i = 0; i < REQUEST_LINES && process_line(&runner->process, &line, &lost); i++ )
+    {
+        const char *name = line.plugin < PLUGINS_MAX ? w->names[line.plugin] : "";
+
+        if ( runner->domain )
+            log_message(line.level, LOG_DOMAIN(runner->domain->domid, NULL, "plugin"), "%s%s%s", name, name[0] ? ": " : "",
+                        line.text);
+        if ( lost )
+            log_message(LOG_WARNING, LOG_HOST("plugin-lines-lost"), "%u more lines of plugins were lost", lost);
+    }
+}
+
+static void died(struct workers *w, struct runner *runner, const char *how)
+{
+    struct domain *domain = runner->domain;
+    unsigned int index = process_plugin(&runner->process);
+    const char *plugin = index < PLUGINS_MAX && w->names[index][0] ? w->names[index] : "none";
+    struct slot *slot = runner->life == LIFE_BUSY ? runner->slot : NULL;
+
+    take_lines(w, runner);
+    if ( runner->killed )
+        how = runner->killed;
+    if ( domain )
+    {
+        domain->statistics.deaths++;
+        domain->failures++;
+        domain->not_before = back_off(domain->failures);
+        log_message(LOG_WARNING, LOG_DOMAIN(domain->domid, NULL, "worker-died"), "worker %d, in plugin %s, %s",
+                    (int)runner->process.pid, plugin, how);
+        if ( slot )
+            slot_died(w, domain, slot, plugin, how);
+    }
+    free_runner(w, runner);
+    if ( domain )
+        life_schedule(w, domain);
+}
+
+/* ---- requests ---- */
+
+static void begin(struct workers *w, struct runner *runner, struct slot *slot)
+{
+    struct request_in *in = process_request(&runner->process);
+    const struct scan_request *request = slot ? &slot->request : NULL;
+    uint64_t now = view_now(), hang = (uint64_t)w->options.hang_ms * 1000000;
+
+    runner->life = LIFE_BUSY;
+    runner->slot = slot;
+    runner->limit = now + hang;
+    runner->idle_calls = 0;
+    memset(&in->event, 0, sizeof(in->event));
+    in->has_registers = 0;
+    in->kind = slot ? REQUEST_PAGE : REQUEST_TICK;
+    in->who = slot && request->urgency == SCAN_DECIDE ? JUDGE_DECIDE : JUDGE_ALL;
+    /* Nobody may wait any more, but the verdict is wanted; so plugins have all the time there is, less some to end. */
+    in->deadline = now + hang / 4 * 3;
+    if ( slot )
+    {
+        slot->state = SLOT_RUNS;
+        in->event = (struct av_event){
+            .size = sizeof(in->event), .kind = AV_EVENT_SCAN, .vcpu = request->vcpu, .gfn = request->gfn,
+            .gva = request->has_gla ? request->gla : 0, .rip = request->rip, .cr3 = request->cr3,
+            .flags = AV_FLAG_EXECUTE | AV_FLAG_REGISTERS | (request->has_gla ? AV_FLAG_GVA : 0) |
+                     (request->urgency == SCAN_DECIDE ? AV_FLAG_WAITING : 0) | (slot->again ? AV_FLAG_AGAIN : 0),
+        };
+        in->event.gpr[4] = request->rsp;
+        memcpy(in->page, slot->page, sizeof(in->page));
+    }
+    process_begin(&runner->process);
+}
+
+static void answer(struct workers *w, struct runner *runner)
+{
+    uint64_t gfns[REQUEST_FRAMES];
+    uint32_t count = process_gfns(&runner->process, gfns);
+
+    for ( uint32_t i = 0; i < count; i++ )
+    {
+        int *status;
+        void *frame = process_frame(&runner->process, i, &status);
+
+        *status = w->read && runner->domain ? w->read(w->read_arg, runner->domain->domid, gfns[i], frame) : -ENXIO;
+    }
+    if ( runner->process.reads > REQUEST_READS_MAX )
+    {
+        kill_runner(runner, "read more of the guest than there is to be read");
+        return;
+    }
+    process_answer(&runner->process);
+}
+
+static void judged(struct workers *w, struct runner *runner, uint64_t nanoseconds)
+{
+    struct domain *domain = runner->domain;
+
+    if ( w->judgement.defects )
+        log_message(LOG_ERR, LOG_DOMAIN(domain->domid, NULL, "plugin-defect"), "a plugin's verdict was none (plugins %#x)",
+                    w->judgement.defects);
+    domain->failures = 0;
+    if ( runner->slot )
+        slot_judged(w, domain, runner->slot, &w->judgement, runner->generation, nanoseconds);
+    else
+        tick_judged(w, domain, &w->judgement);
+    runner->slot = NULL;
+    runner->life = LIFE_IDLE;
+    runner->limit = UINT64_MAX;
+}
+
+/* ---- scheduling ---- */
+
+static void start(struct workers *w, struct domain *domain)
+{
+    struct runner *runner = calloc(1, sizeof(*runner));
+    struct av_domain description = {
+        .size = sizeof(description), .domid = domain->domid,
+        /* Guest-physical addresses have 52 bits; who reads says what is there. */
+        .frames = UINT64_C(1) << 40,
+    };
+    int rc = runner ? process_open(&runner->process, &description) : -ENOMEM;
+
+    if ( !rc )
+    {
+        runner->domain = domain;
+        runner->life = LIFE_STARTS;
+        runner->tag = ++w->next_tag;
+        runner->generation = w->generation;
+        runner->limit = view_now() + START_NS;
+        runner->next = w->runners;
+        w->runners = runner;
+        rc = watch(w, runner->process.tell, (uintptr_t)runner);
+        if ( !rc )
+            rc = link_start(&w->link, runner->tag, &runner->process, w->options.memory);
+        if ( rc )
+            free_runner(w, runner);
+    }
+    else
+        free(runner);
+    if ( rc )
+    {
+        domain->failures++;
+        domain->not_before = back_off(domain->failures + 1);
+        log_message(LOG_WARNING, LOG_DOMAIN(domain->domid, NULL, "worker-failed"), "a worker cannot be started: %s",
+                    strerror(-rc));
+    }
+}
+
+void life_schedule(struct workers *w, struct domain *domain)
+{
+    unsigned int there = 0, coming = 0, waiting = 0;
+    struct slot *slot;
+
+    for ( struct runner *r = w->runners; r; r = r->next )
+    {
+        if ( r->domain != domain || r->killed )
+            continue;
+        there++;
+        coming += r->life == LIFE_STARTS;
+        if ( r->life == LIFE_IDLE && r->generation == w->generation && (slot = slot_next(domain)) )
+            begin(w, r, slot);
+    }
+    for ( unsigned int i = 0; i < WORKERS_SLOTS; i++ )
+        waiting += domain->slots[i].state == SLOT_WAITS;
+    /* One at a time, and one at the least. */
+    if ( w->linked && !coming && there < w->options.processes && (waiting || !there) && view_now() >= domain->not_before )
+        start(w, domain);
+}
+
+void life_leave(struct workers *w, const struct domain *domain)
+{
+    for ( struct runner *r = w->runners; r; r = r->next )
+        if ( r->domain == domain )
+        {
+            r->domain = NULL;
+            r->slot = NULL;
+            kill_runner(r, "belonged to a domain that is not protected any more");
+        }
+}
+
+void life_renew(struct workers *w)
+{
+    struct runner *next;
+
+    for ( struct runner *r = w->runners; r; r = next )
+    {
+        next = r->next;
+        if ( r->domain && r->life == LIFE_IDLE && r->generation != w->generation )
+        {
+            /* It ends in order, and nobody counts that as a death. */
+            process_request(&r->process)->kind = REQUEST_STOP;
+            process_begin(&r->process);
+            r->domain = NULL;
+            r->killed = "had old rules";
+            r->limit = view_now() + START_NS;
+        }
+    }
+    for ( struct domain *domain = w->domains; domain; domain = domain->next )
+        life_schedule(w, domain);
+}
+
+/* ---- what happens ---- */
+
+static void look_at(struct workers *w, struct runner *runner)
+{
+    uint64_t nanoseconds = 0;
+    unsigned int found = process_look(&runner->process, &w->judgement, &nanoseconds);
+
+    take_lines(w, runner);
+    if ( runner->killed || !runner->domain )
+        return;
+    if ( (found & PROCESS_NONSENSE) || ((found & PROCESS_DONE) && runner->life != LIFE_BUSY) )
+    {
+        kill_runner(runner, "said what cannot be, and was killed");
+        return;
+    }
+    if ( !found && ++runner->idle_calls > IDLE_CALLS_MAX )
+    {
+        kill_runner(runner, "called again and again for nothing, and was killed");
+        return;
+    }
+    if ( found & PROCESS_ASKS )
+        answer(w, runner);
+    if ( found & PROCESS_READY && runner->life == LIFE_STARTS )
+    {
+        runner->life = LIFE_IDLE;
+        runner->limit = UINT64_MAX;
+    }
+    if ( found & PROCESS_DONE )
+        judged(w, runner, nanoseconds);
+    if ( runner->life == LIFE_IDLE && runner->generation != w->generation )
+        life_renew(w);
+    else if ( found & (PROCESS_READY | PROCESS_DONE) )
+        life_schedule(w, runner->domain);
+}
+
+static void link_lost(struct workers *w, const char *why)
+{
+    log_message(LOG_WARNING, LOG_HOST("loader-died"), "the loader of plugins %s", why);
+    forget(w, w->link.fd);
+    link_close(&w->link);
+    w->linked = false;
+    w->link_failures++;
+    w->link_not_before = back_off(w->link_failures + 1);
+    /* Who has not been started by it never will be. */
+    for ( struct runner *next, *r = w->runners; r; r = next )
+    {
+        next = r->next;
+        if ( r->life == LIFE_STARTS && !r->process.pid )
+            free_runner(w, r);
+    }
+}
+
+static void started(struct workers *w, const struct loader_message *message)
+{
+    struct runner *r = w->runners;
+    int rc;
+
+    while ( r && (r->tag != message->tag || r->process.pid) )
+        r = r->next;
+    if ( !r )
+        return;
+    rc = message->status > 0 ? process_started(&r->process, message->status) : message->status;
+    if ( !rc )
+        rc = watch(w, r->process.pidfd, (uintptr_t)r | ABOUT_PIDFD);
+    if ( rc )
+    {
+        struct domain *domain = r->domain;
+
+        log_message(LOG_WARNING, LOG_HOST("worker-failed"), "a worker cannot be started: %s", strerror(-rc));
+        free_runner(w, r);
+        if ( domain )
+        {
+            domain->failures++;
+            domain->not_before = back_off(domain->failures + 1);
+        }
+        return;
+    }
+    if ( r->killed )
+        process_kill(&r->process);
+}
+
+static void ready(struct workers *w, const struct loader_message *message)
+{
+    bool other = w->generation != message->generation;
+
+    w->linked = true;
+    w->refused = false;
+    w->link_failures = 0;
+    w->decide = message->decide;
+    w->notify = message->notify;
+    w->tick_ms = message->tick_ms;
+    w->generation = message->generation ? message->generation : 1;
+    if ( other )
+        poison_clear(w->poison);
+    life_renew(w);
+}
+
+static void take_message(struct workers *w, const struct loader_message *message)
+{
+    switch ( message->kind )
+    {
+    case LOADER_READY:
+        ready(w, message);
+        break;
+    case LOADER_REFUSED:
+        snprintf(w->words.text, sizeof(w->words.text), "%s", message->text);
+        w->refused = true;
+        log_message(LOG_ERR, LOG_HOST("plugins-refused"), "%s", message->text);
+        break;
+    case LOADER_STARTED:
+        started(w, message);
+        break;
+    case LOADER_NAME:
+        if ( message->tag < PLUGINS_MAX )
+            snprintf(w->names[message->tag], sizeof(w->names[0]), "%.*s", AV_NAME_BYTES - 1, message->text);
+        break;
+    case LOADER_LINE:
+        log_message(message->status < AV_LOG_ERROR || message->status > AV_LOG_DEBUG ? AV_LOG_INFO : message->status,
+                    LOG_HOST("plugin"), "%s", message->text);
+        break;
+    }
+}
+
+static void look_at_link(struct workers *w)
+{
+    static struct loader_message message;
+    int rc = link_receive(&w->link, &message);
+
+    if ( rc > 0 )
+        take_message(w, &message);
+    else if ( rc < 0 )
+        link_lost(w, "has ended");
+}
+
+void life_look(struct workers *w)
+{
+    struct epoll_event event;
+    char how[AV_TEXT_BYTES];
+    bool only_results = false;
+
+    /* One at a time: handling one may free what another is about. Each that is readable gets its turn. */
+    for ( unsigned int i = 0; i < EVENTS_A_LOOK && epoll_wait(w->epoll, &event, 1, 0) == 1; i++ )
+    {
+        struct runner *runner = (struct runner *)(uintptr_t)(event.data.u64 & ~ABOUT_FLAGS);
+        bool results = !event.data.u64;
+
+        if ( results && only_results )
+            return;
+        only_results = results;
+        if ( results )
+            continue;
+        if ( event.data.u64 == ABOUT_LINK )
+            look_at_link(w);
+        else if ( !(event.data.u64 & ABOUT_PIDFD) )
+            look_at(w, runner);
+        else
+        {
+            /* What it said last may have been its result. */
+            look_at(w, runner);
+            if ( !process_reap(&runner->process, how, sizeof(how)) )
+                died(w, runner, how);
+        }
+    }
+}
+
+int life_link(struct workers *w)
+{
+    int rc = link_open(&w->link, w->program, w->directory, w->plugins, w->user);
+
+    if ( !rc )
+        rc = watch(w, w->link.fd, ABOUT_LINK);
+    return rc;
+}
+
+static void check_limits(struct workers *w, uint64_t now)
+{
+    for ( struct runner *r = w->runners; r; r = r->next )
+    {
+        uint64_t resident;
+
+        if ( now > r->limit )
+        {
+            kill_runner(r, r->life == LIFE_STARTS ? "was not ready in time, and was killed" : "hung, and was killed");
+            process_kill(&r->process);
+        }
+        if ( r->life < LIFE_IDLE || r->killed )
+            continue;
+        resident = process_resident(&r->process);
+        if ( resident > r->process.resident + w->options.memory )
+            kill_runner(r, "took more memory than it may have, and was killed");
+    }
+}
+
+/* Plugins that look for themselves: by a worker that has nothing else to do. */
+static void tick_domain(struct workers *w, struct domain *domain, uint64_t now)
+{
+    if ( !w->tick_ms || now - domain->ticked < (uint64_t)w->tick_ms * 1000000 )
+        return;
+    for ( struct runner *r = w->runners; r; r = r->next )
+        if ( r->domain == domain && r->life == LIFE_IDLE && !r->killed && r->generation == w->generation )
+        {
+            domain->ticked = now;
+            begin(w, r, NULL);
+            return;
+        }
+}
+
+void life_tick(struct workers *w)
+{
+    uint64_t now = view_now();
+
+    check_limits(w, now);
+    if ( w->link.fd < 0 && now >= w->link_not_before && life_link(w) )
+        link_lost(w, "cannot be started");
+    else if ( w->link.fd >= 0 && !w->linked && !w->refused && now > w->link.since + LINK_LOAD_NS )
+        link_lost(w, "has not loaded the plugins in two minutes, and was killed");
+    for ( struct domain *domain = w->domains; domain; domain = domain->next )
+    {
+        tick_domain(w, domain, now);
+        life_schedule(w, domain);
+    }
+}
+
+void life_close(struct workers *w)
+{
+    for ( struct runner *r = w->runners; r; r = r->next )
+        process_kill(&r->process);
+    while ( w->runners )
+        free_runner(w, w->runners);
+    forget(w, w->link.fd);
+    link_close(&w->link);
+}

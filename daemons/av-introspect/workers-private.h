@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What workers.c (requests and results) and workers-life.c (processes) share.
+ */
+#ifndef AV_WORKERS_PRIVATE_H
+#define AV_WORKERS_PRIVATE_H
+
+#include "link.h"
+#include "poison.h"
+#include "process.h"
+#include "workers.h"
+
+/* Requests of one domain; notifications have no more than half of them, so that there is room for who waits. */
+#define WORKERS_SLOTS        (2u * SCAN_REQUESTS_LEAST)
+
+#define WORKERS_PROCESSES_MAX 16u
+
+/* The first death costs nothing; then twice as long each time, up to half a minute. */
+#define BACKOFF_FIRST_NS     UINT64_C(100000000)
+#define BACKOFF_MOST_NS      UINT64_C(30000000000)
+
+/* A worker that is not ready after this long hangs: attach() may read much, and has 20 s for it. */
+#define START_NS             UINT64_C(30000000000)
+
+/* Events handled before the broker gets on with its own. */
+#define EVENTS_A_LOOK        256u
+
+/* A worker's signal can be left over from what was seen before; so many cannot. */
+#define IDLE_CALLS_MAX       1024u
+
+enum slot_state { SLOT_FREE, SLOT_WAITS, SLOT_RUNS, SLOT_DONE };
+
+struct slot {
+    enum slot_state state;
+    uint64_t order;                     /* of submission; who died comes first again */
+    struct scan_request request;
+    uint64_t name;                      /* poison.h */
+    bool again;
+    struct scan_result result;
+    unsigned char page[SCAN_PAGE_BYTES];
+};
+
+struct domain;
+
+enum life { LIFE_NONE, LIFE_STARTS, LIFE_IDLE, LIFE_BUSY };
+
+struct runner {
+    enum life life;
+    struct process process;
+    struct domain *domain;              /* NULL: it is removed, and this one ends */
+    struct slot *slot;                  /* BUSY; NULL: it ticks */
+    uint64_t tag, generation;
+    uint64_t limit;                     /* view_now(), after which it is killed */
+    uint32_t idle_calls;                /* signals since its request that said nothing */
+    const char *killed;                 /* why it was; NULL: it was not */
+    struct runner *next;
+};
+
+struct domain {
+    uint16_t domid;
+    struct scan_statistics statistics;
+    struct slot slots[WORKERS_SLOTS];
+    uint32_t failures;                  /* deaths since the last judgement */
+    uint64_t not_before;                /* back-off */
+    uint64_t ticked;
+    struct domain *next;
+};
+
+struct workers {
+    struct workers_options options;
+    char *program, *directory, *plugins, *user;
+    int epoll, pending;                 /* pending: an eventfd in epoll, readable while results wait */
+    struct link link;
+    bool linked, refused;
+    struct plugins_words words;         /* why it was refused */
+    uint32_t link_failures;
+    uint64_t link_not_before;
+    uint64_t generation;
+    uint32_t decide, notify, tick_ms;
+    char names[PLUGINS_MAX][AV_NAME_BYTES];
+    struct poison *poison;
+    struct domain *domains;
+    struct runner *runners;
+    uint64_t next_tag, next_order;
+    uint32_t results;                   /* SLOT_DONE in all domains */
+    int (*read)(void *arg, uint16_t domid, uint64_t gfn, void *page);
+    void *read_arg;
+    struct judgement judgement;         /* the one that is looked at */
+};
+
+/* ---- workers-life.c ---- */
+
+/* Handles what has happened, a bounded number of things. */
+void life_look(struct workers *w);
+/* Limits, back-offs, the loader. */
+void life_tick(struct workers *w);
+/* Gives waiting requests to idle workers, and starts more. */
+void life_schedule(struct workers *w, struct domain *domain);
+/* Ends the workers of a domain, or those of an old generation that are idle. */
+void life_leave(struct workers *w, const struct domain *domain);
+void life_renew(struct workers *w);
+void life_close(struct workers *w);
+int  life_link(struct workers *w);
+
+/* ---- workers.c ---- */
+
+/* The next request that a worker is to have; NULL: none waits. */
+struct slot *slot_next(struct domain *domain);
+/* The request's end. */
+void slot_judged(struct workers *w, struct domain *domain, struct slot *slot, const struct judgement *judgement,
+                 uint64_t generation, uint64_t nanoseconds);
+void slot_died(struct workers *w, struct domain *domain, struct slot *slot, const char *plugin, const char *how);
+/* Findings of a tick, which nobody asked for. */
+void tick_judged(struct workers *w, struct domain *domain, const struct judgement *judgement);
+
+#endif /* AV_WORKERS_PRIVATE_H */

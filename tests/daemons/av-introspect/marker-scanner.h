@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A scanner for tests, in the broker's own process: a page that holds EICAR's test string is malicious, one that holds
+ * SUSPECT is suspicious. It does as it is told: holds results back, fails, is of other rules.
+ */
+#ifndef TESTS_AV_MARKER_SCANNER_H
+#define TESTS_AV_MARKER_SCANNER_H
+
+#include <daemons/av-introspect/scanner.h>
+
+#define MARKER_MALICIOUS  "X5O!P%@AP[4\\PZX54(P^)7CC)7}$" "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+#define MARKER_SUSPICIOUS "SUSPECT-CODE"
+
+/* 0 or -errno. Closed by its own close(). */
+int marker_scanner_open(struct scanner *out);
+
+/* The rest from any thread. While it holds, results wait. */
+void marker_scanner_hold(bool hold);
+/* The next so many requests end as FAILED. */
+void marker_scanner_fail(unsigned int requests);
+/* The next so many submits find no room. */
+void marker_scanner_refuse(unsigned int submits);
+void marker_scanner_set_generation(uint64_t generation);
+/* Requests that it was given so far, and that wait. */
+unsigned int marker_scanner_taken(void);
+unsigned int marker_scanner_held(void);
+
+#endif

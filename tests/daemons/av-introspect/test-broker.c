@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The broker over the emulated host: vCPUs are threads that write and execute pages, and what they get to execute is what
+ * was judged. One broker a test, in a thread of its own, stopped by a signal as an admin does it.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <json-c/json.h>
+
+#include <daemon/log.h>
+#include <daemons/av-introspect/broker.h>
+#include <hypervisor/emulated/emulated.h>
+
+#include "marker-scanner.h"
+
+#define DOMID    1u
+#define OTHER    2u
+#define VCPUS    4u
+#define FRAMES   64u
+#define PATIENCE_MS 20000u
+
+/* Long enough that no test that does not mean it meets a deadline. */
+#define DEADLINE_LONG  60000u
+#define DEADLINE_SHORT 50u
+
+#define CODE "these are instructions"
+
+static struct {
+    struct hypervisor *hv;
+    struct scanner scanner;
+    struct settings settings;
+    char directory[64], findings[96];
+    pthread_t thread;
+    bool runs;
+    int status;
+} t;
+
+/* The program's own, in the place of the library's. */
+int memevent_open_host(const char *spec, struct hypervisor **out)
+{
+    (void)spec;
+    *out = t.hv;
+    return 0;
+}
+
+void memevent_close_host(struct hypervisor *host)
+{
+    (void)host;
+}
+
+/* ---- what all of them need ---- */
+
+static void pause_ms(unsigned int ms)
+{
+    nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000L }, NULL);
+}
+
+#define wait_for(condition)                                     \
+    do {                                                        \
+        unsigned int waited_ = 0;                               \
+        while ( !(condition) && waited_++ < PATIENCE_MS / 2 )   \
+            pause_ms(2);                                        \
+        assert_true(condition);                                 \
+    } while ( 0 )
+
+static void *run_broker(void *arg)
+{
+    (void)arg;
+    t.status = broker_run(&t.settings, &t.scanner);
+    return NULL;
+}
+
+/* A number of the status file's; -1: there is none. */
+static int64_t status_of(uint16_t domid, const char *part, const char *name)
+{
+    struct json_object *root, *domains, *one, *value;
+    char path[96];
+    int64_t result = -1;
+
+    snprintf(path, sizeof(path), "%s/av-introspect.json", t.directory);
+    root = json_object_from_file(path);
+    if ( !root || !json_object_object_get_ex(root, "domains", &domains) )
+    {
+        json_object_put(root);
+        return -1;
+    }
+    for ( size_t i = 0; i < json_object_array_length(domains); i++ )
+    {
+        one = json_object_array_get_idx(domains, i);
+        if ( json_object_object_get_ex(one, "domid", &value) && json_object_get_int(value) == domid &&
+             json_object_object_get_ex(one, part, &one) && json_object_object_get_ex(one, name, &value) )
+            result = json_object_get_int64(value);
+    }
+    json_object_put(root);
+    return result;
+}
+
+static void start(void)
+{
+    t.runs = true;
+    assert_int_equal(pthread_create(&t.thread, NULL, run_broker, NULL), 0);
+    wait_for(status_of(DOMID, "pages", "sweep_permille") == 1000);
+}
+
+static void stop(void)
+{
+    if ( !t.runs )
+        return;
+    kill(getpid(), SIGTERM);
+    pthread_join(t.thread, NULL);
+    t.runs = false;
+    assert_int_equal(t.status, 0);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&t, 0, sizeof(t));
+    strcpy(t.directory, "/tmp/test-broker-XXXXXX");
+    assert_non_null(mkdtemp(t.directory));
+    snprintf(t.findings, sizeof(t.findings), "%s/findings", t.directory);
+    t.settings = (struct settings){
+        .foreground = true, .protect = (char *)"guarded*", .deadline = DEADLINE_LONG, .flips = 65535, .cache = 64,
+        .findings = t.findings, .findings_limit = 1 << 20, .run_directory = t.directory,
+    };
+    assert_int_equal(emulated_open(4 * FRAMES, &t.hv), 0);
+    assert_int_equal(emulated_create_domain(t.hv, DOMID, VCPUS, FRAMES), 0);
+    assert_int_equal(t.hv->ops->write_key(t.hv, "/local/domain/1/name", "guarded"), 0);
+    assert_int_equal(marker_scanner_open(&t.scanner), 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char command[128];
+
+    (void)state;
+    stop();
+    t.scanner.close(t.scanner.opaque);
+    t.hv->ops->close(t.hv);
+    snprintf(command, sizeof(command), "rm -r %s", t.directory);
+    return system(command);
+}
+
+static void put(uint16_t domid, uint32_t vcpu, uint64_t gfn, const char *code)
+{
+    char octets[128] = "";
+
+    strcpy(octets, code);
+    assert_int_equal(emulated_access(t.hv, domid, vcpu, gfn, 0, octets, sizeof(octets), true), 0);
+}
+
+static int execute(uint16_t domid, uint32_t vcpu, uint64_t gfn, char got[128])
+{
+    return emulated_fetch(t.hv, domid, vcpu, gfn, 0, got, 128);
+}
+
+static void runs(uint16_t domid, uint64_t gfn, const char *code)
+{
+    char got[128];
+
+    assert_int_equal(execute(domid, 0, gfn, got), 0);
+    assert_string_equal(got, code);
+}
+
+static void is_denied(uint16_t domid, uint64_t gfn)
+{
+    char got[128];
+
+    assert_int_equal(execute(domid, 0, gfn, got), -EPERM);
+}
+
+/* A vCPU that executes a page, and may have to wait. */
+struct runner {
+    pthread_t thread;
+    uint32_t vcpu;
+    uint64_t gfn;
+    int rc;
+    char got[128];
+    bool is_done;
+};
+
+static void *run_code(void *arg)
+{
+    struct runner *r = arg;
+
+    r->rc = execute(DOMID, r->vcpu, r->gfn, r->got);
+    __atomic_store_n(&r->is_done, true, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+static void begin(struct runner *r, uint32_t vcpu, uint64_t gfn)
+{
+    *r = (struct runner){ .vcpu = vcpu, .gfn = gfn };
+    assert_int_equal(pthread_create(&r->thread, NULL, run_code, r), 0);
+}
+
+static bool is_done(const struct runner *r)
+{
+    return __atomic_load_n(&r->is_done, __ATOMIC_ACQUIRE);
+}
+
+static unsigned int count_findings(const char *word)
+{
+    FILE *file = fopen(t.findings, "r");
+    unsigned int count = 0;
+    char line[4096];
+
+    while ( file && fgets(line, sizeof(line), file) )
+        count += strstr(line, word) != NULL;
+    if ( file )
+        fclose(file);
+    return count;
+}
+
+/* ---- tests ---- */
+
+static void test_judged_before_executed(void **state)
+{
+    (void)state;
+    start();
+    put(DOMID, 0, 3, CODE);
+    runs(DOMID, 3, CODE);
+    put(DOMID, 1, 3, MARKER_MALICIOUS);
+    is_denied(DOMID, 3);
+    is_denied(DOMID, 3);
+    assert_int_equal(count_findings("\"malicious\""), 2);
+    assert_int_equal(count_findings("\"cached\":true"), 1);
+    put(DOMID, 1, 3, CODE " again");
+    runs(DOMID, 3, CODE " again");
+    put(DOMID, 1, 3, MARKER_SUSPICIOUS);
+    runs(DOMID, 3, MARKER_SUSPICIOUS);
+    assert_int_equal(count_findings("\"suspicious\""), 1);
+}
+
+/* Nobody changes what is being judged: who writes is heard of, and the new octets are judged. */
+static void test_written_while_judged(void **state)
+{
+    struct runner r;
+
+    (void)state;
+    start();
+    put(DOMID, 0, 5, CODE);
+    marker_scanner_hold(true);
+    begin(&r, 0, 5);
+    wait_for(marker_scanner_held() == 1);
+    /* Meanwhile the other one may have come once more, and waits for the former octets again, which is as good. */
+    put(DOMID, 1, 5, MARKER_MALICIOUS);
+    wait_for(marker_scanner_held() >= 2);
+    assert_false(is_done(&r));
+    marker_scanner_hold(false);
+    pthread_join(r.thread, NULL);
+    assert_int_equal(r.rc, -EPERM);
+}
+
+static void test_several_wait(void **state)
+{
+    struct runner r[VCPUS];
+
+    (void)state;
+    start();
+    put(DOMID, 0, 7, CODE);
+    marker_scanner_hold(true);
+    for ( unsigned int i = 0; i < VCPUS; i++ )
+        begin(&r[i], i, i < 2 ? 7 : 8 + i);
+    wait_for(marker_scanner_held() == 3);
+    marker_scanner_hold(false);
+    for ( unsigned int i = 0; i < VCPUS; i++ )
+    {
+        pthread_join(r[i].thread, NULL);
+        assert_int_equal(r[i].rc, 0);
+    }
+}
+
+static void test_deadline_open(void **state)
+{
+    struct runner r;
+
+    (void)state;
+    t.settings.deadline = DEADLINE_SHORT;
+    start();
+    put(DOMID, 0, 5, MARKER_MALICIOUS);
+    marker_scanner_hold(true);
+    begin(&r, 0, 5);
+    pthread_join(r.thread, NULL);
+    assert_int_equal(r.rc, 0);
+    assert_int_equal(count_findings("malicious"), 0);
+    /* The verdict comes late, is told, and counts for the next time. */
+    marker_scanner_hold(false);
+    wait_for(count_findings("\"has_run\":true") == 1);
+    wait_for(execute(DOMID, 0, 5, r.got) == -EPERM);
+}
+
+static void test_deadline_closed(void **state)
+{
+    struct runner r;
+
+    (void)state;
+    t.settings.deadline = DEADLINE_SHORT;
+    t.settings.unjudged = UNJUDGED_WAITS;
+    start();
+    put(DOMID, 0, 5, CODE);
+    marker_scanner_hold(true);
+    begin(&r, 0, 5);
+    wait_for(status_of(DOMID, "scanning", "vcpus_waiting") == 1);
+    pause_ms(4 * DEADLINE_SHORT);
+    assert_false(is_done(&r));
+    marker_scanner_hold(false);
+    pthread_join(r.thread, NULL);
+    assert_int_equal(r.rc, 0);
+}
+
+/* A scanner that dies over a page gets it three times. */
+static void test_nobody_can_judge(void **state)
+{
+    (void)state;
+    start();
+    put(DOMID, 0, 5, CODE);
+    marker_scanner_fail(2);
+    runs(DOMID, 5, CODE);
+    assert_int_equal(count_findings("unjudged"), 0);
+    put(DOMID, 0, 6, CODE "6");
+    marker_scanner_fail(3);
+    runs(DOMID, 6, CODE "6");
+    assert_int_equal(count_findings("unjudged"), 1);
+    stop();
+    t.settings.unjudged = UNJUDGED_WAITS;
+    start();
+    put(DOMID, 0, 6, CODE "7");
+    marker_scanner_fail(3);
+    is_denied(DOMID, 6);
+}
+
+static void test_no_room(void **state)
+{
+    (void)state;
+    start();
+    put(DOMID, 0, 5, CODE);
+    marker_scanner_refuse(20);
+    runs(DOMID, 5, CODE);
+}
+
+/* A verdict is by content, for all domains, as long as the rules are the same. */
+static void test_cache(void **state)
+{
+    unsigned int taken;
+
+    (void)state;
+    assert_int_equal(emulated_create_domain(t.hv, OTHER, 1, FRAMES), 0);
+    assert_int_equal(t.hv->ops->write_key(t.hv, "/local/domain/2/memory/av-protect", "yes"), 0);
+    start();
+    wait_for(status_of(OTHER, "pages", "sweep_permille") == 1000);
+    put(DOMID, 0, 5, CODE);
+    runs(DOMID, 5, CODE);
+    taken = marker_scanner_taken();
+    put(DOMID, 0, 9, CODE);
+    runs(DOMID, 9, CODE);
+    put(OTHER, 0, 5, CODE);
+    runs(OTHER, 5, CODE);
+    assert_int_equal(marker_scanner_taken(), taken);
+    wait_for(status_of(DOMID, "pages", "executable") == 2);
+    marker_scanner_set_generation(2);
+    /* What may be executed by the former rules may not by these. */
+    wait_for(status_of(DOMID, "pages", "executable") == 0);
+    runs(OTHER, 5, CODE);
+    assert_int_equal(marker_scanner_taken(), taken + 1);
+}
+
+/* Page and vCPUs of a broker that is gone are the next one's. */
+static void test_left_and_taken_over(void **state)
+{
+    struct runner r;
+
+    (void)state;
+    t.settings.at_exit = EXIT_GUARD;
+    start();
+    put(DOMID, 0, 5, MARKER_MALICIOUS);
+    marker_scanner_hold(true);
+    begin(&r, 0, 5);
+    wait_for(marker_scanner_held() == 1);
+    stop();
+    assert_false(is_done(&r));
+    marker_scanner_hold(false);
+    start();
+    pthread_join(r.thread, NULL);
+    assert_int_equal(r.rc, -EPERM);
+    t.settings.at_exit = EXIT_LIFT;
+}
+
+static void test_let_go(void **state)
+{
+    struct runner r;
+
+    (void)state;
+    start();
+    put(DOMID, 0, 5, MARKER_MALICIOUS);
+    marker_scanner_hold(true);
+    begin(&r, 0, 5);
+    wait_for(marker_scanner_held() == 1);
+    stop();
+    pthread_join(r.thread, NULL);
+    assert_int_equal(r.rc, 0);
+    runs(DOMID, 5, MARKER_MALICIOUS);
+    put(DOMID, 0, 6, MARKER_MALICIOUS);
+    runs(DOMID, 6, MARKER_MALICIOUS);
+}
+
+static void test_domain_dies(void **state)
+{
+    struct runner r;
+
+    (void)state;
+    start();
+    put(DOMID, 0, 5, CODE);
+    marker_scanner_hold(true);
+    begin(&r, 0, 5);
+    wait_for(marker_scanner_held() == 1);
+    assert_int_equal(emulated_kill_domain(t.hv, DOMID), 0);
+    pthread_join(r.thread, NULL);
+    assert_int_equal(r.rc, -ESRCH);
+    marker_scanner_hold(false);
+    wait_for(status_of(DOMID, "pages", "restricted") == -1);
+    assert_int_equal(emulated_create_domain(t.hv, DOMID, VCPUS, FRAMES), 0);
+    assert_int_equal(t.hv->ops->write_key(t.hv, "/local/domain/1/name", "guarded again"), 0);
+    wait_for(status_of(DOMID, "pages", "sweep_permille") == 1000);
+    put(DOMID, 0, 5, MARKER_MALICIOUS);
+    is_denied(DOMID, 5);
+}
+
+static void test_wishes(void **state)
+{
+    (void)state;
+    start();
+    put(DOMID, 0, 5, MARKER_MALICIOUS);
+    is_denied(DOMID, 5);
+    assert_int_equal(t.hv->ops->write_key(t.hv, "/local/domain/1/memory/av-protect", "no"), 0);
+    wait_for(status_of(DOMID, "pages", "restricted") == -1);
+    runs(DOMID, 5, MARKER_MALICIOUS);
+    assert_int_equal(t.hv->ops->write_key(t.hv, "/local/domain/1/memory/av-protect", "yes"), 0);
+    wait_for(status_of(DOMID, "pages", "sweep_permille") == 1000);
+    is_denied(DOMID, 5);
+}
+
+/* A page that is written and executed in turn is looked at in intervals; what is found there is stopped again. */
+static void test_flips(void **state)
+{
+    char code[128];
+
+    (void)state;
+    t.settings.flips = 4;
+    start();
+    for ( unsigned int i = 0; i < 200; i++ )
+    {
+        snprintf(code, sizeof(code), CODE " %u", i);
+        put(DOMID, 0, 5, code);
+        runs(DOMID, 5, code);
+    }
+    assert_true(marker_scanner_taken() < 100);
+    put(DOMID, 0, 5, MARKER_MALICIOUS);
+    wait_for(count_findings("\"has_run\":true") >= 1);
+    wait_for(execute(DOMID, 0, 5, code) == -EPERM);
+}
+
+/* However often it is tried: what is denied stays so. */
+static void test_denied_often(void **state)
+{
+    (void)state;
+    t.settings.flips = 4;
+    start();
+    put(DOMID, 0, 5, MARKER_MALICIOUS);
+    for ( unsigned int i = 0; i < 50; i++ )
+        is_denied(DOMID, 5);
+    /* Not all of them are written down. */
+    assert_true(count_findings("malicious") < 50);
+}
+
+static void test_pause_and_kill(void **state)
+{
+    char path[96];
+    FILE *file;
+    struct runner r;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/policy", t.directory);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file, "# by rule\nguarded marker SUSPECT * pause\n* * EICAR malicious log kill\n");
+    fclose(file);
+    t.settings.policy = path;
+    start();
+    put(DOMID, 0, 5, MARKER_SUSPICIOUS);
+    put(DOMID, 0, 6, MARKER_MALICIOUS);
+    begin(&r, 0, 5);
+    wait_for(status_of(DOMID, "scanning", "denied") == 1);
+    assert_false(is_done(&r));
+    /* It tries again, and is paused again. */
+    assert_int_equal(t.hv->ops->unpause_domain(t.hv, DOMID), 0);
+    wait_for(status_of(DOMID, "scanning", "denied") == 2);
+    assert_false(is_done(&r));
+    assert_int_equal(t.hv->ops->write_key(t.hv, "/local/domain/1/memory/av-protect", "no"), 0);
+    wait_for(status_of(DOMID, "pages", "restricted") == -1);
+    assert_int_equal(t.hv->ops->unpause_domain(t.hv, DOMID), 0);
+    pthread_join(r.thread, NULL);
+    assert_int_equal(r.rc, 0);
+    assert_int_equal(t.hv->ops->write_key(t.hv, "/local/domain/1/memory/av-protect", "yes"), 0);
+    wait_for(status_of(DOMID, "pages", "sweep_permille") == 1000);
+    begin(&r, 0, 6);
+    pthread_join(r.thread, NULL);
+    assert_int_equal(r.rc, -ESRCH);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(test_judged_before_executed),
+        TEST(test_written_while_judged),
+        TEST(test_several_wait),
+        TEST(test_deadline_open),
+        TEST(test_deadline_closed),
+        TEST(test_nobody_can_judge),
+        TEST(test_no_room),
+        TEST(test_cache),
+        TEST(test_left_and_taken_over),
+        TEST(test_let_go),
+        TEST(test_domain_dies),
+        TEST(test_wishes),
+        TEST(test_flips),
+        TEST(test_denied_often),
+        TEST(test_pause_and_kill),
+#undef TEST
+    };
+
+    log_open("test-broker", true);
+    log_set_level(LOG_WARNING);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Any bytes as the memory of a guest with page tables in it, read by virtual address in each kind of paging. Translations and reads
+ * agree with each other, lists name what translations find, and all of it ends.
+ *
+ * An input: kind of paging (0), pad (1..7), cr3 (8..15), four addresses (16..47), then the guest's frames.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define FUZZ_TARGET "walk"
+#include "fuzz.h"
+
+#include "daemons/av-introspect/view.h"
+
+#define HEAD      48u
+#define ADDRESSES 4u
+
+/* Mappings of a list that are looked at again. */
+#define LISTED    32u
+
+static const uint8_t *guest;
+static size_t guest_bytes;
+static struct view *view;
+
+static int read_guest(void *opaque, uint64_t gfn, void *page)
+{
+    size_t at = gfn * AV_PAGE_SIZE, left;
+
+    (void)opaque;
+    if ( gfn >= guest_bytes / AV_PAGE_SIZE + 1 || at >= guest_bytes )
+        return -ENXIO;
+    left = guest_bytes - at;
+    memset(page, 0, AV_PAGE_SIZE);
+    memcpy(page, guest + at, left < AV_PAGE_SIZE ? left : AV_PAGE_SIZE);
+    return 0;
+}
+
+struct listed {
+    uint64_t cr3, last;
+    unsigned int count;
+    bool any;
+};
+
+static int look_again(void *arg, const struct av_mapping *mapping)
+{
+    struct listed *l = arg;
+    struct av_mapping again;
+    int rc = view_translate(view, l->cr3, mapping->virtual_start, &again);
+
+    REQUIRE(!l->any || mapping->virtual_start > l->last);
+    l->any = true;
+    l->last = mapping->virtual_start;
+    REQUIRE(!rc && again.physical == mapping->physical && again.bytes == mapping->bytes && again.flags == mapping->flags);
+    return ++l->count == LISTED ? 1 : 0;
+}
+
+static void look(uint64_t cr3, uint64_t address)
+{
+    unsigned char bytes[24], physical[24];
+    struct av_mapping mapping;
+    uint64_t done;
+    int rc = view_translate(view, cr3, address, &mapping), read;
+
+    REQUIRE(!rc || rc == -EFAULT || rc == -ENXIO);
+    read = view_read_virtual(view, cr3, address, bytes, sizeof(bytes), &done);
+    REQUIRE(done <= sizeof(bytes) && (!read) == (done == sizeof(bytes)));
+    for ( uint64_t i = done; i < sizeof(bytes); i++ )
+        REQUIRE(!bytes[i]);
+    if ( rc )
+    {
+        REQUIRE(!done);
+        return;
+    }
+    REQUIRE(mapping.bytes && mapping.virtual_start <= address && address - mapping.virtual_start < mapping.bytes);
+    if ( address - mapping.virtual_start > mapping.bytes - sizeof(bytes) )
+        return;
+    rc = view_read_physical(view, mapping.physical, physical, sizeof(physical), NULL);
+    REQUIRE((!rc) == (!read) && !memcmp(bytes, physical, sizeof(bytes)));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct memory memory = { NULL, read_guest, UINT64_C(1) << 40 };
+    struct listed listed = { .count = 0 };
+    uint64_t words[1 + ADDRESSES];
+    int rc;
+
+    if ( size < HEAD )
+        return 0;
+    memcpy(words, data + 8, sizeof(words));
+    guest = data + HEAD;
+    guest_bytes = size - HEAD;
+    REQUIRE(!view_open(&view, &memory));
+    view_set_paging(view, data[0] % (VIEW_NO_PAGING + 1));
+    for ( unsigned int i = 0; i < ADDRESSES; i++ )
+        look(words[0], words[1 + i]);
+    listed.cr3 = words[0];
+    rc = view_list(view, words[0], look_again, &listed);
+    REQUIRE(rc == 0 || rc == 1 || rc == -E2BIG || rc == -ENXIO || rc == -EINVAL);
+    view_close(view);
+    return 0;
+}
