@@ -74,6 +74,7 @@ struct scan_result {
     uint8_t  outcome;             /* enum scan_outcome */
     uint8_t  verdict;             /* enum scan_verdict */
     bool     has_process;         /* pid and comm are the guest's process; path may be empty all the same */
+    bool     has_context;         /* it depends on more than the page: the same page elsewhere is another question */
     uint32_t pid;
     uint64_t generation;          /* of the rules that judged: see generation() */
     uint64_t nanoseconds;         /* that the plugins took */

@@ -161,12 +161,7 @@ static const struct options_setting table[] = {
         .help = "So many processes judge pages of one domain at a time.",
         OPTIONS_PLACE(struct settings, workers),
     },
-    {
-        .name = "run-directory", .argument = "DIR",
-        .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE, .value = "/run/xen-memevent",
-        .help = "The lock and the status file are here.",
-        OPTIONS_PLACE(struct settings, run_directory),
-    },
+    OPTIONS_RUN_DIRECTORY(struct settings),
     {
         .name = "host", .argument = "HOST",
         .type = OPTIONS_TEXT, .where = OPTIONS_COMMAND_LINE,
@@ -174,18 +169,8 @@ static const struct options_setting table[] = {
                 "xenpaging(8) describes.",
         OPTIONS_PLACE(struct settings, host),
     },
-    {
-        .name = "foreground", .letter = 'f',
-        .type = OPTIONS_FLAG, .where = OPTIONS_COMMAND_LINE, .value = "no",
-        .help = "Write messages to the terminal, not to the journal.",
-        OPTIONS_PLACE(struct settings, foreground),
-    },
-    {
-        .name = "verbose", .letter = 'v',
-        .type = OPTIONS_FLAG, .where = OPTIONS_ANYWHERE, .value = "no",
-        .help = "Say more of what is done and why.",
-        OPTIONS_PLACE(struct settings, verbose),
-    },
+    OPTIONS_FOREGROUND(struct settings),
+    OPTIONS_VERBOSE(struct settings),
 };
 
 const struct options_program settings_program = {
@@ -197,20 +182,16 @@ const struct options_program settings_program = {
 
 int settings_follow_host(struct settings *settings, const struct options *options)
 {
-    static char directory[PATH_MAX], host[2 * PATH_MAX], findings[PATH_MAX + sizeof(FINDINGS)];
-    int rc;
+    static struct host_place place;
+    static char findings[PATH_MAX + sizeof(FINDINGS)];
+    int rc = host_find_place(settings->host, &place);
 
-    if ( !host_is_emulated(settings->host) )
-        return 0;
-    rc = host_directory(settings->host, directory, sizeof(directory));
-    if ( !rc )
-        rc = host_with_directory(settings->host, directory, host, sizeof(host));
-    if ( rc )
+    if ( rc <= 0 )
         return rc;
-    settings->host = host;
+    settings->host = place.host;
     if ( options_origin(options, offsetof(struct settings, run_directory)) == OPTIONS_FROM_DEFAULT )
-        settings->run_directory = directory;
-    snprintf(findings, sizeof(findings), "%s/" FINDINGS, directory);
+        settings->run_directory = place.directory;
+    snprintf(findings, sizeof(findings), "%s/" FINDINGS, place.directory);
     if ( options_origin(options, offsetof(struct settings, findings)) == OPTIONS_FROM_DEFAULT )
         settings->findings = findings;
     return 0;

@@ -2,35 +2,18 @@
 /*
  * The status file: everything the broker counts, as JSON, for memeventctl and for programs.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <json-c/json.h>
 
+#include <daemon/json.h>
 #include <daemon/log.h>
-#include <daemon/whole-file.h>
 
 #include "broker-private.h"
 
 #define STATUS_FILE "av-introspect.json"
-
-static void add_number(struct json_object *object, const char *name, uint64_t value)
-{
-    json_object_object_add(object, name, json_object_new_uint64(value));
-}
-
-static void add_text(struct json_object *object, const char *name, const char *text)
-{
-    if ( text )
-        json_object_object_add(object, name, json_object_new_string(text));
-}
-
-static void add_flag(struct json_object *object, const char *name, bool value)
-{
-    json_object_object_add(object, name, json_object_new_boolean(value));
-}
 
 static const char *state_of(const struct broker *b, const struct guard *g)
 {
@@ -47,11 +30,11 @@ static struct json_object *describe_pages(const struct guard *g)
     struct pages_statistics pages;
 
     pages_get_statistics(g->pages, &pages);
-    add_number(object, "restricted", pages.restricted);
-    add_number(object, "executable", pages.scanned);
-    add_number(object, "volatile", pages.is_volatile);
-    add_number(object, "operations", pages.operations);
-    add_number(object, "sweep_permille", g->is_swept ? 1000 : pages_progress(g->pages));
+    json_add_number(object, "restricted", pages.restricted);
+    json_add_number(object, "executable", pages.scanned);
+    json_add_number(object, "volatile", pages.is_volatile);
+    json_add_number(object, "operations", pages.operations);
+    json_add_number(object, "sweep_permille", g->is_swept ? 1000 : pages_progress(g->pages));
     return object;
 }
 
@@ -66,23 +49,23 @@ static struct json_object *describe_scans(const struct guard *g)
         waiting += scan->waiters_count;
         under_way += scan->is_under_way;
     }
-    add_number(object, "scans", s->scans);
-    add_number(object, "cached", s->cached);
+    json_add_number(object, "scans", s->scans);
+    json_add_number(object, "cached", s->cached);
     for ( unsigned int i = 0; i <= POLICY_UNJUDGED; i++ )
-        add_number(verdicts, policy_verdict_name(i), s->verdicts[i]);
+        json_add_number(verdicts, policy_verdict_name(i), s->verdicts[i]);
     json_object_object_add(object, "verdicts", verdicts);
-    add_number(object, "denied", s->denied);
-    add_number(object, "late", s->late);
-    add_number(object, "disturbed", s->disturbed);
-    add_number(object, "stepped", s->stepped);
-    add_number(object, "unreadable", s->unreadable);
-    add_number(object, "became_volatile", s->volatile_pages);
-    add_number(object, "findings", s->findings);
-    add_number(object, "findings_left_out", s->findings_left_out);
-    add_number(object, "vcpus_waiting", waiting);
-    add_number(object, "under_way", under_way);
-    add_number(object, "waited_us", s->waited_ns / 1000);
-    add_number(object, "waited_most_us", s->waited_most_ns / 1000);
+    json_add_number(object, "denied", s->denied);
+    json_add_number(object, "late", s->late);
+    json_add_number(object, "disturbed", s->disturbed);
+    json_add_number(object, "stepped", s->stepped);
+    json_add_number(object, "unreadable", s->unreadable);
+    json_add_number(object, "became_volatile", s->volatile_pages);
+    json_add_number(object, "findings", s->findings);
+    json_add_number(object, "findings_left_out", s->findings_left_out);
+    json_add_number(object, "vcpus_waiting", waiting);
+    json_add_number(object, "under_way", under_way);
+    json_add_number(object, "waited_us", s->waited_ns / 1000);
+    json_add_number(object, "waited_most_us", s->waited_most_ns / 1000);
     return object;
 }
 
@@ -93,16 +76,16 @@ static struct json_object *describe_channel(const struct guard *g)
     struct memevent_channel_info info;
 
     memevent_get_statistics(g->channel, &statistics);
-    add_text(object, "transport", memevent_get_transport(g->channel));
-    add_number(object, "events", g->statistics.events);
-    add_number(object, "fetches", g->statistics.fetches);
-    add_number(object, "writes", g->statistics.writes);
-    add_number(object, "others", g->statistics.others);
-    add_number(object, "redelivered", memevent_get_redelivered(g->channel));
-    add_number(object, "answered", statistics.answered);
-    add_number(object, "outstanding", statistics.outstanding);
+    json_add_text(object, "transport", memevent_get_transport(g->channel));
+    json_add_number(object, "events", g->statistics.events);
+    json_add_number(object, "fetches", g->statistics.fetches);
+    json_add_number(object, "writes", g->statistics.writes);
+    json_add_number(object, "others", g->statistics.others);
+    json_add_number(object, "redelivered", memevent_get_redelivered(g->channel));
+    json_add_number(object, "answered", statistics.answered);
+    json_add_number(object, "outstanding", statistics.outstanding);
     if ( !memevent_get_channel_info(g->channel, &info) )
-        add_number(object, "attachments", info.attachments);
+        json_add_number(object, "attachments", info.attachments);
     return object;
 }
 
@@ -112,14 +95,14 @@ static struct json_object *describe_worker(const struct broker *b, uint16_t domi
     struct scan_statistics s = { 0 };
 
     b->scanner->get_statistics(b->scanner->opaque, domid, &s);
-    add_number(object, "pid", s.pid);
-    add_number(object, "submitted", s.submitted);
-    add_number(object, "done", s.done);
-    add_number(object, "failed", s.failed);
-    add_number(object, "refused", s.refused);
-    add_number(object, "deaths", s.deaths);
-    add_number(object, "in_flight", s.in_flight);
-    add_flag(object, "backing_off", s.backing_off);
+    json_add_number(object, "pid", s.pid);
+    json_add_number(object, "submitted", s.submitted);
+    json_add_number(object, "done", s.done);
+    json_add_number(object, "failed", s.failed);
+    json_add_number(object, "refused", s.refused);
+    json_add_number(object, "deaths", s.deaths);
+    json_add_number(object, "in_flight", s.in_flight);
+    json_add_flag(object, "backing_off", s.backing_off);
     return object;
 }
 
@@ -130,14 +113,14 @@ static struct json_object *describe_domain(const struct broker *b, const struct 
 
     while ( g && g->domid != w->domid )
         g = g->next;
-    add_number(object, "domid", w->domid);
-    add_text(object, "name", w->name);
-    add_text(object, "uuid", w->uuid);
-    add_text(object, "wanted_by", w->by_xenstore ? "xenstore" : "configuration");
-    add_text(object, "state", g ? state_of(b, g) : w->refusal ? "refused" : "not protected");
+    json_add_number(object, "domid", w->domid);
+    json_add_text(object, "name", w->name);
+    json_add_text(object, "uuid", w->uuid);
+    json_add_text(object, "wanted_by", w->by_xenstore ? "xenstore" : "configuration");
+    json_add_text(object, "state", g ? state_of(b, g) : w->refusal ? "refused" : "not protected");
     if ( !g )
     {
-        add_text(object, "refusal", w->refusal);
+        json_add_text(object, "refusal", w->refusal);
         return object;
     }
     json_object_object_add(object, "pages", describe_pages(g));
@@ -153,12 +136,12 @@ static struct json_object *describe_cache(const struct broker *b)
     struct verdicts_statistics v;
 
     verdicts_get_statistics(b->verdicts, &v);
-    add_number(object, "entries", v.entries);
-    add_number(object, "limit", v.limit);
-    add_number(object, "hits", v.hits);
-    add_number(object, "misses", v.misses);
-    add_number(object, "kept", v.kept);
-    add_number(object, "forgotten", v.forgotten);
+    json_add_number(object, "entries", v.entries);
+    json_add_number(object, "limit", v.limit);
+    json_add_number(object, "hits", v.hits);
+    json_add_number(object, "misses", v.misses);
+    json_add_number(object, "kept", v.kept);
+    json_add_number(object, "forgotten", v.forgotten);
     return object;
 }
 
@@ -166,15 +149,15 @@ static struct json_object *describe(const struct broker *b)
 {
     struct json_object *root = json_object_new_object(), *domains = json_object_new_array();
 
-    add_number(root, "version", 1);
-    add_number(root, "pid", getpid());
-    add_number(root, "started", b->began);
-    add_flag(root, "stopping", b->stopping);
-    add_text(root, "findings_file", b->settings->findings);
-    add_number(root, "findings", findings_count(b->findings));
-    add_number(root, "deadline_ms", b->settings->deadline);
-    add_text(root, "unjudged", b->settings->unjudged == UNJUDGED_RUNS ? "runs" : "waits");
-    add_number(root, "rules_generation", b->generation);
+    json_add_number(root, "version", 1);
+    json_add_number(root, "pid", getpid());
+    json_add_number(root, "started", b->began);
+    json_add_flag(root, "stopping", b->stopping);
+    json_add_text(root, "findings_file", b->settings->findings);
+    json_add_number(root, "findings", findings_count(b->findings));
+    json_add_number(root, "deadline_ms", b->settings->deadline);
+    json_add_text(root, "unjudged", b->settings->unjudged == UNJUDGED_RUNS ? "runs" : "waits");
+    json_add_number(root, "rules_generation", b->generation);
     json_object_object_add(root, "cache", describe_cache(b));
     for ( const struct wish *w = b->wishes; w; w = w->next )
         if ( w->is_wanted )
@@ -186,15 +169,11 @@ static struct json_object *describe(const struct broker *b)
 void status_write(struct broker *b)
 {
     struct json_object *root = describe(b);
-    const char *text;
     char path[4200];
-    size_t length;
-    int rc = -ENOMEM;
+    int rc;
 
     snprintf(path, sizeof(path), "%s/" STATUS_FILE, b->settings->run_directory);
-    text = json_object_to_json_string_length(root, JSON_C_TO_STRING_PRETTY, &length);
-    if ( text )
-        rc = whole_file_write(path, text, length);
+    rc = json_write(root, path);
     json_object_put(root);
     if ( rc && !b->publish_failed )
         log_message(LOG_WARNING, LOG_HOST("publish-failed"), "%s cannot be written: %s; see whether there is room", path,

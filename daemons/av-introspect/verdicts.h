@@ -20,7 +20,7 @@ void verdicts_digest(const void *page, uint8_t digest[SCAN_DIGEST_BYTES]);
 /* true: judged by rules of this generation; *out is as it was then, id and time aside. */
 bool verdicts_find(struct verdicts *verdicts, const uint8_t digest[SCAN_DIGEST_BYTES], uint64_t generation,
                    struct scan_result *out);
-/* Keeps one whose outcome is SCAN_DONE; others are not kept. */
+/* Keeps one whose outcome is SCAN_DONE, and which depends on the page alone; others are not kept. */
 void verdicts_keep(struct verdicts *verdicts, const uint8_t digest[SCAN_DIGEST_BYTES], const struct scan_result *result);
 
 struct verdicts_statistics {

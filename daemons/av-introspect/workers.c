@@ -71,6 +71,7 @@ static void fill_result(struct scan_result *result, const struct judgement *judg
     const struct judge_finding *finding = heaviest(judgement);
 
     result->verdict = judgement->verdict;
+    result->has_context = judgement->more;
     if ( !finding )
         return;
     copy_text(result->plugin, sizeof(result->plugin), finding->plugin);

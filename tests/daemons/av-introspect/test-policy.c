@@ -121,6 +121,12 @@ static void test_cache(void **state)
     verdicts_keep(verdicts, digest, &result);
     assert_false(verdicts_find(verdicts, digest, 4, &got));
 
+    /* The same page beside another one is another question. */
+    result.outcome = SCAN_DONE;
+    result.has_context = true;
+    verdicts_keep(verdicts, digest, &result);
+    assert_false(verdicts_find(verdicts, digest, 4, &got));
+
     result = (struct scan_result){ .outcome = SCAN_DONE, .generation = 5 };
     for ( unsigned int i = 0; i < 1000; i++ )
     {

@@ -125,6 +125,7 @@ static void verdicts_come_back(void **state)
     result = judge_word("nothing");
     assert_int_equal(result.outcome, SCAN_DONE);
     assert_int_equal(result.verdict, SCAN_CLEAN);
+    assert_false(result.has_context);
     assert_int_equal(judge_word("late").verdict, SCAN_CLEAN);
 }
 
@@ -327,6 +328,7 @@ static void yara_in_a_worker(void **state)
     assert_string_equal(result.plugin, "yara");
     assert_string_equal(result.rule, "Crossing");
     assert_string_equal(result.text, "over two pages");
+    assert_true(result.has_context);
 }
 
 /* ---- many ---- */

@@ -106,7 +106,7 @@ static int scan(void *instance, void *attached, struct av_call *call, const stru
     if ( !strcmp(word, "exit") )
         _exit(0);
     if ( !strcmp(word, "loop") )
-        for ( volatile int i = 0;; i++ )
+        for ( volatile unsigned int i = 0;; i++ )
             ;
     if ( !strcmp(word, "eat") )
         for ( ;; )
