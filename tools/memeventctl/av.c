@@ -16,14 +16,12 @@
 
 #include <json-c/json.h>
 
-#include <daemon/host-directory.h>
 #include <daemon/options.h>
 
 #include "command.h"
 #include "figure.h"
-#include "status.h"
+#include "look.h"
 
-#define RUN_DIRECTORY "/run/xen-memevent"
 #define DAEMON        "av-introspect"
 #define FINDINGS      "/var/log/xen-memevent/av-findings.jsonl"
 
@@ -36,15 +34,14 @@
 
 #define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
 
-enum { KEY_JSON = 1, KEY_DIRECTORY, KEY_HOST, KEY_FILE };
+enum { KEY_FILE = LOOK_KEYS };
 
 struct arguments {
+    struct look look;
     const char *action;
     const char *name;             /* of a domain, or its number; NULL: all */
-    const char *directory, *file;
-    char emulated[PATH_MAX];
+    const char *file;
     unsigned int last;
-    bool json;
 };
 
 static const struct figure of_host[] = {
@@ -144,7 +141,7 @@ static int print_status(const struct arguments *a, const struct status *status, 
     const struct json_object *root = status->root;
     int rc = 0;
 
-    if ( a->json )
+    if ( a->look.json )
     {
         *found = 1;
         return status_print_json(stdout, status->root, true);
@@ -152,8 +149,8 @@ static int print_status(const struct arguments *a, const struct status *status, 
     if ( status->alive )
         printf("Broker, process id %" PRIu64 "%s\n", status->pid, status_flag(root, "stopping") ? ", is stopping" : "");
     else
-        printf("The broker died %" PRIu64 " s ago. Its guests are as it left them: what is not judged yet waits for the next "
-               "one, 'systemctl start " DAEMON "'\n", status->age);
+        printf("The broker died %" PRIu64 " s ago. Its guests are as it left them: what is not judged yet waits for the "
+               "next one, 'systemctl start " DAEMON "'\n", status->age);
     if ( !a->name )
     {
         *found = 1;
@@ -174,17 +171,15 @@ static int show_status(const struct arguments *a)
     struct status_list list;
     const struct status *status;
     size_t found = 0;
-    int rc = status_list_open(&list, a->directory, DAEMON), result = EX_OK;
+    int rc, result = look_read(&a->look, DAEMON, &list);
 
-    if ( rc )
-    {
-        fprintf(stderr, "memeventctl: %s: %s\n", a->directory, strerror(-rc));
-        return rc == -EACCES ? EX_NOPERM : EX_OSERR;
-    }
+    if ( result != EX_OK )
+        return result;
     status = list.count ? list.items : NULL;
     if ( !status )
     {
-        fprintf(stderr, "memeventctl: there is no broker: 'systemctl start " DAEMON "' (nothing of one in %s)\n", a->directory);
+        fprintf(stderr, "memeventctl: there is no broker: 'systemctl start " DAEMON "' (nothing of one in %s)\n",
+                a->look.directory);
         result = EX_UNAVAILABLE;
     }
     else if ( !status->root )
@@ -264,14 +259,14 @@ static int read_lines(const struct arguments *a, const char *path, struct lines 
 static int print_lines(const struct arguments *a, const struct lines *lines)
 {
     size_t first = lines->count > lines->room ? lines->count - lines->room : 0;
-    struct libscols_table *table = a->json ? NULL : figure_table_open(stdout, true);
-    int rc = a->json ? 0 : table ? figure_table_add_columns(table, of_finding, COUNT(of_finding)) : -ENOMEM;
+    struct libscols_table *table = a->look.json ? NULL : figure_table_open(stdout, true);
+    int rc = a->look.json ? 0 : table ? figure_table_add_columns(table, of_finding, COUNT(of_finding)) : -ENOMEM;
 
     for ( size_t i = first; i < lines->count && !rc; i++ )
     {
         const struct figure_row row = { .object = lines->ring[i % lines->room] };
 
-        rc = a->json ? status_print_json(stdout, lines->ring[i % lines->room], false) :
+        rc = a->look.json ? status_print_json(stdout, lines->ring[i % lines->room], false) :
                        figure_table_add_row(table, of_finding, COUNT(of_finding), &row);
     }
     if ( table && (rc || lines->count) )
@@ -313,19 +308,6 @@ static int show_findings(const struct arguments *a)
 
 /* ---- arguments ---- */
 
-static void parse_host(struct arguments *a, const char *host, struct argp_state *state)
-{
-    if ( !host_is_emulated(host) )
-    {
-        if ( strcmp(host, "xen") )
-            argp_error(state, "--host=%s: give xen, or what an emulated daemon was given", host);
-        return;
-    }
-    if ( host_directory(host, a->emulated, sizeof(a->emulated)) )
-        argp_error(state, "--host=%s: run= is a directory's absolute path", host);
-    a->directory = a->emulated;
-}
-
 static void parse_word(struct arguments *a, const char *word, struct argp_state *state)
 {
     if ( !a->action && (!strcmp(word, "status") || !strcmp(word, "findings")) )
@@ -341,49 +323,31 @@ static void parse_word(struct arguments *a, const char *word, struct argp_state 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct arguments *a = state->input;
-    unsigned long number;
-    char *end;
 
     switch ( key )
     {
-    case KEY_JSON:
-        a->json = true;
-        return 0;
-    case KEY_DIRECTORY:
-        a->directory = argument;
-        return 0;
-    case KEY_HOST:
-        parse_host(a, argument, state);
-        return 0;
     case KEY_FILE:
         a->file = argument;
         return 0;
     case 'n':
-        errno = 0;
-        number = strtoul(argument, &end, 10);
-        if ( argument[0] < '0' || argument[0] > '9' || *end || errno || !number || number > LAST_MAX )
-            argp_error(state, "--last=%s: give a number from 1 to %u", argument, LAST_MAX);
-        a->last = number;
+        a->last = look_parse_number(state, "last", argument, LAST_MAX, "findings");
         return 0;
-    case 'V':
-        puts("memeventctl " PACKAGE_VERSION);
-        exit(EX_OK);
     case ARGP_KEY_ARG:
         parse_word(a, argument, state);
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return look_parse(&a->look, key, argument, state);
     }
 }
 
 int av_command(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        { "json", KEY_JSON, NULL, 0, "for programs; findings: an object a line", 0 },
+        { "json", LOOK_JSON, NULL, 0, "for programs; findings: an object a line", 0 },
         { "last", 'n', "N", 0, "of the findings the last so many (20)", 0 },
         { "file", KEY_FILE, "FILE", 0, "findings are in this file (" FINDINGS ")", 0 },
-        { "run-directory", KEY_DIRECTORY, "DIR", 0, "the broker's status file is here (" RUN_DIRECTORY ")", 0 },
-        { "host", KEY_HOST, "HOST", 0, "what an emulated daemon was given", 0 },
+        { "run-directory", LOOK_RUN_DIRECTORY, "DIR", 0, "the broker's status file is here (" LOOK_DIRECTORY ")", 0 },
+        { "host", LOOK_HOST, "HOST", 0, "what an emulated daemon was given", 0 },
         { "version", 'V', NULL, 0, "show the version", 0 },
         { 0 },
     };
@@ -391,7 +355,7 @@ int av_command(int argc, char **argv)
         options, parse_option, "status [DOMAIN]\nfindings [DOMAIN]",
         "Shows which domains av-introspect protects and how it gets on, or what it found.", NULL, NULL, NULL,
     };
-    struct arguments a = { .directory = RUN_DIRECTORY, .file = FINDINGS, .last = LAST };
+    struct arguments a = { .look.directory = LOOK_DIRECTORY, .file = FINDINGS, .last = LAST };
 
     argp_err_exit_status = EX_USAGE;
     if ( argp_parse(&argp, argc, argv, 0, NULL, &a) )
