@@ -165,7 +165,7 @@ static void hangs_are_ended(void **state)
 
     (void)state;
     end(NULL);
-    options.hang_ms = 2000;
+    options.hang_ms = 4000;
     begin_with(&options);
     assert_int_equal(scanner.add_domain(scanner.opaque, 1), 0);
     result = judge_word("loop");
