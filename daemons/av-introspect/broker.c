@@ -2,19 +2,16 @@
 /*
  * Start, loop, signals and end of the broker of a host. What it does in between is in domains.c, events.c and scans.c.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include <daemon/log.h>
 #include <daemon/readiness.h>
+#include <daemon/service.h>
 
 #include "broker-private.h"
 
@@ -177,14 +174,6 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
     log_flush();
 }
 
-static void on_watchdog(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    (void)arg;
-    readiness_alive();
-}
-
 static void on_stop(evutil_socket_t number, short what, void *arg)
 {
     struct broker *b = arg;
@@ -225,41 +214,15 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
 
 /* ---- start and end ---- */
 
-/* After an error nothing was logged before: says it, and returns the exit status. */
-static int refuse(int status, const char *what, const char *then, int error)
-{
-    log_message(LOG_ERR, LOG_HOST("start-failed"), "%s: %s; %s", what, strerror(-error), then);
-    return status;
-}
-
-static int take_lock(struct broker *b)
-{
-    char path[4200];
-
-    if ( mkdir(b->settings->run_directory, 0755) && errno != EEXIST )
-        return -errno;
-    snprintf(path, sizeof(path), "%s/av-introspect.lock", b->settings->run_directory);
-    b->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if ( b->lock_fd < 0 )
-        return -errno;
-    return flock(b->lock_fd, LOCK_EX | LOCK_NB) ? -errno : 0;
-}
-
 static int open_xen(struct broker *b)
 {
     int rc = memevent_open_host(b->settings->host, &b->hv);
 
-    if ( rc && b->settings->host )
-        return refuse(EX_USAGE, b->settings->host,
-                      rc == -EOPNOTSUPP ? "only programs of the build tree have that host" : "see --help for the hosts there are",
-                      rc);
     if ( rc )
-        return refuse(EX_UNAVAILABLE, "no connection to Xen",
-                      "run as root in dom0, with xenstored started and the modules xen-privcmd, xen-evtchn and xenfs loaded",
-                      rc);
+        return service_refuse_host(b->settings->host, NULL, rc);
     rc = b->hv->ops->probe(b->hv, &b->info);
     if ( rc )
-        return refuse(EX_UNAVAILABLE, "Xen does not answer", "see 'xl dmesg'", rc);
+        return service_refuse_answer(rc);
     if ( !b->info.has_channels )
     {
         log_message(LOG_ERR, LOG_HOST("start-failed"), "Xen %s: %s", b->info.version, b->info.channels_missing);
@@ -280,28 +243,21 @@ static int open_books(struct broker *b)
     }
     rc = verdicts_open(&b->verdicts, b->settings->cache);
     if ( rc )
-        return refuse(EX_OSERR, "the cache of verdicts", "set a smaller cache", rc);
+        return service_refuse(EX_OSERR, "the cache of verdicts", "set a smaller cache", rc);
     rc = findings_open(&b->findings, b->settings->findings, b->settings->findings_limit, b->settings->hook);
     if ( rc )
-        return refuse(EX_CANTCREAT, b->settings->findings, "set another file for findings", rc);
+        return service_refuse(EX_CANTCREAT, b->settings->findings, "set another file for findings", rc);
     return EX_OK;
 }
 
 static int open_loop(struct broker *b)
 {
-    uint64_t period = readiness_watchdog_period();
     int rc = loop_open(&b->loop);
 
     if ( !rc )
-        rc = loop_on_signal(b->loop, SIGTERM, on_stop, b);
-    if ( !rc )
-        rc = loop_on_signal(b->loop, SIGINT, on_stop, b);
-    if ( !rc )
-        rc = loop_on_signal(b->loop, SIGHUP, on_hangup, b);
+        rc = service_listen(b->loop, on_stop, on_hangup, b, &b->watchdog);
     if ( !rc )
         rc = loop_every(b->loop, SECOND_MS, on_second, b, &b->second);
-    if ( !rc && period )
-        rc = loop_every(b->loop, period / 1000, on_watchdog, b, &b->watchdog);
     if ( !rc )
         rc = loop_watch(b->loop, b->scanner->fd(b->scanner->opaque), on_results, b, &b->results);
     if ( !rc )
@@ -319,21 +275,17 @@ static int open_loop(struct broker *b)
 
 static int start(struct broker *b)
 {
-    int rc = take_lock(b), status;
+    int rc, status = service_take_lock(settings_program.name, b->settings->run_directory, false, &b->lock_fd);
 
-    if ( rc == -EWOULDBLOCK )
-        return refuse(EX_UNAVAILABLE, "another av-introspect serves this host",
-                      "stop it first ('systemctl stop av-introspect')", rc);
-    if ( rc )
-        return refuse(EX_CANTCREAT, b->settings->run_directory, "run as root, or set run-directory", rc);
-    status = open_xen(b);
+    if ( status == EX_OK )
+        status = open_xen(b);
     if ( status == EX_OK )
         status = open_books(b);
     if ( status != EX_OK )
         return status;
     rc = open_loop(b);
     if ( rc )
-        return refuse(EX_OSERR, "the event loop and xenstore's watches", "see whether xenstored runs", rc);
+        return service_refuse(EX_OSERR, "the event loop and xenstore's watches", "see whether xenstored runs", rc);
     log_message(LOG_INFO, LOG_HOST("started"), "Xen %s; a vCPU waits at most %u ms, and what is not judged by then %s",
                 b->info.version, b->settings->deadline,
                 b->settings->unjudged == UNJUDGED_RUNS ? "is executed" : "goes on waiting");

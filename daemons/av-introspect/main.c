@@ -6,6 +6,7 @@
 #include <sysexits.h>
 
 #include <daemon/log.h>
+#include <daemon/service.h>
 
 #include "broker.h"
 #include "examine.h"
@@ -53,10 +54,7 @@ static int run(struct settings *settings, const struct options *options)
     if ( settings->image )
         return examine_run(settings, stdout);
     if ( settings_follow_host(settings, options) )
-    {
-        log_message(LOG_ERR, LOG_HOST("start-failed"), "--host=%s: run= is a directory's absolute path", settings->host);
-        return EX_USAGE;
-    }
+        return service_refuse_place(settings->host);
     return guard(settings);
 }
 
@@ -65,29 +63,13 @@ int main(int argc, char **argv)
     struct settings settings = { 0 };
     struct options *options;
     enum options_outcome outcome = options_load(&options, &settings_program, &settings, argc, argv, stdout);
-    int status = EX_OK;
+    int status;
 
     log_open(settings_program.name, settings.foreground || settings.image);
     log_set_level(settings.verbose ? LOG_DEBUG : LOG_INFO);
-    switch ( outcome )
-    {
-    case OPTIONS_RUN:
+    status = service_options(outcome, options);
+    if ( outcome == OPTIONS_RUN )
         status = run(&settings, options);
-        break;
-    case OPTIONS_ANSWERED:
-        break;
-    case OPTIONS_WRONG_USAGE:
-        status = EX_USAGE;
-        break;
-    case OPTIONS_WRONG_FILE:
-        status = EX_CONFIG;
-        break;
-    case OPTIONS_FAILED:
-        status = EX_OSERR;
-        break;
-    }
-    if ( status != EX_OK && outcome != OPTIONS_RUN )
-        log_message(LOG_ERR, NULL, "%s", options_error(options));
     options_close(options);
     log_close();
     return status;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <daemon/log.h>
+#include <daemon/service.h>
 
 #include "inherited.h"
 #include "pager.h"
@@ -26,21 +27,6 @@ struct start {
     struct options *options;
     bool is_recalled;             /* settings are not those that a person wrote last */
 };
-
-static int status_of(enum options_outcome outcome)
-{
-    switch ( outcome )
-    {
-    case OPTIONS_WRONG_USAGE:
-        return EX_USAGE;
-    case OPTIONS_WRONG_FILE:
-        return EX_CONFIG;
-    case OPTIONS_FAILED:
-        return EX_OSERR;
-    default:
-        return EX_OK;
-    }
-}
 
 /* Goes back to settings with which a pager has run.  False: they are used already, or there is no need. */
 static bool fall_back(struct start *start, int status)
@@ -78,10 +64,11 @@ int main(int argc, char **argv)
     struct start start = { .is_recalled = false };
     int rc = inherited_collect(&start.left);
     enum options_outcome outcome = options_load(&start.options, &settings_program, &start.settings, argc, argv, stdout);
-    int status = status_of(outcome);
+    int status;
 
     log_open(settings_program.name, start.settings.foreground || start.settings.domid);
     log_set_level(start.settings.verbose ? LOG_DEBUG : LOG_INFO);
+    status = service_options(outcome, start.options);
     if ( rc && outcome == OPTIONS_RUN )
     {
         log_message(LOG_ERR, LOG_HOST("start-failed"), "what the service manager hands over cannot be understood: %s",
@@ -89,14 +76,9 @@ int main(int argc, char **argv)
         status = EX_OSERR;
     }
     else if ( outcome == OPTIONS_RUN && settings_follow_host(&start.settings, start.options) )
-    {
-        log_message(LOG_ERR, LOG_HOST("start-failed"), "--host=%s: run= is a directory's absolute path", start.settings.host);
-        status = EX_USAGE;
-    }
+        status = service_refuse_place(start.settings.host);
     else if ( outcome == OPTIONS_RUN )
         status = pager_run(&start.settings, start.settings.domid, &start.left);
-    else if ( status != EX_OK )
-        log_message(LOG_ERR, NULL, "%s", options_error(start.options));
     if ( fall_back(&start, status) )
         status = pager_run(&start.settings, start.settings.domid, &start.left);
     status = hold_on(&start, status);

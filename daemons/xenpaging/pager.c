@@ -4,13 +4,11 @@
  * Its domains are domains.c's, its work rounds.c's.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -18,6 +16,7 @@
 #include <daemon/log.h>
 #include <daemon/privilege.h>
 #include <daemon/readiness.h>
+#include <daemon/service.h>
 
 #include "domains.h"
 #include "hold.h"
@@ -68,19 +67,6 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
 
 /* ---- start and end ---- */
 
-static int take_lock(struct pager *p)
-{
-    char path[4200];
-
-    if ( mkdir(p->settings->run_directory, 0755) && errno != EEXIST )
-        return -errno;
-    snprintf(path, sizeof(path), "%s/xenpaging.lock", p->settings->run_directory);
-    p->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if ( p->lock_fd < 0 )
-        return -errno;
-    return flock(p->lock_fd, LOCK_EX | LOCK_NB) ? -errno : 0;
-}
-
 /* Where a pager of one domain leaves its state, and where a service does that no service manager looks after. */
 static const char *state_directory(const struct pager *p, char *buffer, size_t size)
 {
@@ -108,38 +94,20 @@ static int open_state(struct pager *p, const char **what)
     return rc;
 }
 
-/* After an error nothing was logged before: says it, and returns the exit status. */
-static int refuse(int status, const char *what, const char *then, int error)
-{
-    log_message(LOG_ERR, LOG_HOST("start-failed"), "%s: %s; %s", what, strerror(-error), then);
-    return status;
-}
-
 static int start(struct pager *p)
 {
     struct hypervisor_info info;
-    uint64_t period = readiness_watchdog_period();
     const char *what;
-    int rc;
+    int rc, status = service_take_lock(settings_program.name, p->settings->run_directory, p->single, &p->lock_fd);
 
-    rc = take_lock(p);
-    if ( rc == -EWOULDBLOCK && !p->single )
-        return refuse(EX_UNAVAILABLE, "another xenpaging serves this host", "stop it first ('systemctl stop xenpaging')", rc);
-    if ( rc && rc != -EWOULDBLOCK )
-        return refuse(EX_CANTCREAT, p->settings->run_directory, "run as root, or set run-directory", rc);
-
+    if ( status != EX_OK )
+        return status;
     rc = memevent_open_host(p->settings->host, &p->hv);
-    if ( rc && p->settings->host )
-        return refuse(EX_USAGE, p->settings->host,
-                      rc == -EOPNOTSUPP ? "only emulated/xenpaging has that host, which 'make' leaves in the build tree and "
-                                          "which is never installed" : "see --help for the hosts there are", rc);
     if ( rc )
-        return refuse(EX_UNAVAILABLE, "no connection to Xen",
-                      "run as root in dom0, with xenstored started and the modules xen-privcmd, xen-evtchn and xenfs loaded",
-                      rc);
+        return service_refuse_host(p->settings->host, "emulated/xenpaging", rc);
     rc = p->hv->ops->probe(p->hv, &info);
     if ( rc )
-        return refuse(EX_UNAVAILABLE, "Xen does not answer", "see 'xl dmesg'", rc);
+        return service_refuse_answer(rc);
     p->has_channel = info.has_channels;
     if ( !info.has_paging )
     {
@@ -148,41 +116,33 @@ static int start(struct pager *p)
     }
     rc = open_state(p, &what);
     if ( rc == -EWOULDBLOCK )
-        return refuse(EX_UNAVAILABLE, what, "another xenpaging uses it: stop that first", rc);
+        return service_refuse(EX_UNAVAILABLE, what, "another xenpaging uses it: stop that first", rc);
     if ( rc == -EPERM )
-        return refuse(EX_CANTCREAT, what, "it, or a file in it, is not root's alone: look who made it, and remove it", rc);
+        return service_refuse(EX_CANTCREAT, what, "it, or a file in it, is not root's alone: look who made it, and remove it", rc);
     if ( rc == -EMEDIUMTYPE )
-        return refuse(EX_CANTCREAT, what, "it has to be on a tmpfs: set state-directory", rc);
+        return service_refuse(EX_CANTCREAT, what, "it has to be on a tmpfs: set state-directory", rc);
     if ( rc )
-        return refuse(EX_CANTCREAT, what, "choose another spill-directory, or spill-limit=0 for none", rc);
+        return service_refuse(EX_CANTCREAT, what, "choose another spill-directory, or spill-limit=0 for none", rc);
     rc = pagein_open(p);
     if ( !rc )
         rc = p->hv->ops->lock_buffer(p->hv, store_stage_pages(p->stage), STORE_STAGE_PAGES);
     if ( rc )
-        return refuse(EX_OSERR, "buffers for pages", "free memory in dom0, or raise the limit on locked memory", rc);
+        return service_refuse(EX_OSERR, "buffers for pages", "free memory in dom0, or raise the limit on locked memory", rc);
     rc = resume_stage(p);
     if ( rc )
-        return refuse(EX_TEMPFAIL, "pages that an earlier pager was about to store", "free memory in dom0; it is tried again",
+        return service_refuse(EX_TEMPFAIL, "pages that an earlier pager was about to store", "free memory in dom0; it is tried again",
                       rc);
 
     /* Descriptors to Xen are open, and carry the rights: no capability is needed any more. */
     rc = privilege_drop(NULL, 0, PRIVILEGE_HOLDS_GUEST_MEMORY);
     if ( rc )
-        return refuse(EX_NOPERM, "giving up rights", "this kernel or container forbids it", rc);
+        return service_refuse(EX_NOPERM, "giving up rights", "this kernel or container forbids it", rc);
 
     rc = loop_open(&p->loop);
     if ( !rc )
-        rc = loop_on_signal(p->loop, SIGTERM, on_stop, p);
-    if ( !rc )
-        rc = loop_on_signal(p->loop, SIGINT, on_stop, p);
-    if ( !rc )
-        rc = loop_on_signal(p->loop, SIGQUIT, on_stop, p);
-    if ( !rc )
-        rc = loop_on_signal(p->loop, SIGHUP, on_hangup, p);
+        rc = service_listen(p->loop, on_stop, on_hangup, p, &p->watchdog);
     if ( !rc )
         rc = loop_every(p->loop, HOUSEKEEPING_MS, rounds_on_housekeeping, p, &p->housekeeping);
-    if ( !rc && period )
-        rc = loop_every(p->loop, period / 1000, rounds_on_watchdog, p, &p->watchdog);
     if ( !rc )
         rc = loop_watch(p->loop, store_fd(p->store), rounds_on_store, p, &p->store_readable);
     if ( !rc )
@@ -194,7 +154,7 @@ static int start(struct pager *p)
     if ( !rc )
         rc = loop_watch(p->loop, p->hv->ops->watch_fd(p->hv), domains_on_watch, p, &p->watches);
     if ( rc )
-        return refuse(EX_OSERR, "the event loop and xenstore's watches", "see whether xenstored runs", rc);
+        return service_refuse(EX_OSERR, "the event loop and xenstore's watches", "see whether xenstored runs", rc);
     loop_before_sleep(p->loop, rounds_before_sleep, p);
     /* They have led to here: a successor can fall back on them. */
     if ( p->state.is_kept && p->state.directory < 0 )
@@ -210,7 +170,7 @@ static int start_single(struct pager *p, uint16_t domid)
     int rc = p->hv->ops->get_domain(p->hv, domid, &info);
 
     if ( rc )
-        return refuse(EX_NOINPUT, "the named domain", "see 'xl list' for the numbers there are", rc);
+        return service_refuse(EX_NOINPUT, "the named domain", "see 'xl list' for the numbers there are", rc);
     domains_look(p);
     if ( domains_target(p, domid, TARGET_NONE) == TARGET_NONE )
         log_message(LOG_INFO, LOG_DOMAIN(domid, NULL, "target"),

@@ -224,14 +224,6 @@ void rounds_on_housekeeping(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-void rounds_on_watchdog(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    (void)arg;
-    readiness_alive();
-}
-
 void rounds_on_store(evutil_socket_t fd, short what, void *arg)
 {
     struct pager *p = arg;

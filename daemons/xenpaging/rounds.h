@@ -21,6 +21,5 @@ void rounds_keep_house(struct pager *p, bool on);
 bool rounds_before_sleep(void *arg);
 void rounds_on_housekeeping(evutil_socket_t fd, short what, void *arg);
 void rounds_on_store(evutil_socket_t fd, short what, void *arg);
-void rounds_on_watchdog(evutil_socket_t fd, short what, void *arg);
 
 #endif

@@ -4,13 +4,10 @@
  * invalidate.c.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +16,7 @@
 #include <daemon/metrics-socket.h>
 #include <daemon/privilege.h>
 #include <daemon/readiness.h>
+#include <daemon/service.h>
 
 #include "guests.h"
 #include "sharer.h"
@@ -106,14 +104,6 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
     log_flush();
 }
 
-static void on_watchdog(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    (void)arg;
-    readiness_alive();
-}
-
 static void on_stop(evutil_socket_t number, short what, void *arg)
 {
     struct sharer *s = arg;
@@ -144,43 +134,17 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
 
 /* ---- start and end ---- */
 
-/* After an error nothing was logged before: says it, and returns the exit status. */
-static int refuse(int status, const char *what, const char *then, int error)
-{
-    log_message(LOG_ERR, LOG_HOST("start-failed"), "%s: %s; %s", what, strerror(-error), then);
-    return status;
-}
-
-static int take_lock(struct sharer *s)
-{
-    char path[4200];
-
-    if ( mkdir(s->settings->run_directory, 0755) && errno != EEXIST )
-        return -errno;
-    snprintf(path, sizeof(path), "%s/xensharing.lock", s->settings->run_directory);
-    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if ( s->lock_fd < 0 )
-        return -errno;
-    return flock(s->lock_fd, LOCK_EX | LOCK_NB) ? -errno : 0;
-}
-
 static int open_xen(struct sharer *s)
 {
     int rc = memevent_open_host(s->settings->host, &s->hv);
 
-    if ( rc && s->settings->host )
-        return refuse(EX_USAGE, s->settings->host,
-                      rc == -EOPNOTSUPP ? "only emulated/xensharing has that host, which 'make' leaves in the build tree and "
-                                          "which is never installed" : "see --help for the hosts there are", rc);
     if ( rc )
-        return refuse(EX_UNAVAILABLE, "no connection to Xen",
-                      "run as root in dom0, with xenstored started and the modules xen-privcmd, xen-evtchn and xenfs loaded",
-                      rc);
+        return service_refuse_host(s->settings->host, "emulated/xensharing", rc);
     rc = s->hv->ops->probe(s->hv, &s->info);
     if ( !rc )
         rc = s->hv->ops->get_memory(s->hv, &s->memory);
     if ( rc )
-        return refuse(EX_UNAVAILABLE, "Xen does not answer", "see 'xl dmesg'", rc);
+        return service_refuse_answer(rc);
     if ( !s->info.has_sharing )
     {
         log_message(LOG_ERR, LOG_HOST("start-failed"), "Xen %s: %s", s->info.version, s->info.sharing_missing);
@@ -221,21 +185,12 @@ static int open_threads(struct sharer *s)
 
 static int open_loop(struct sharer *s)
 {
-    uint64_t period = readiness_watchdog_period();
     int rc = loop_open(&s->loop);
 
     if ( !rc )
-        rc = loop_on_signal(s->loop, SIGTERM, on_stop, s);
-    if ( !rc )
-        rc = loop_on_signal(s->loop, SIGINT, on_stop, s);
-    if ( !rc )
-        rc = loop_on_signal(s->loop, SIGQUIT, on_stop, s);
-    if ( !rc )
-        rc = loop_on_signal(s->loop, SIGHUP, on_hangup, s);
+        rc = service_listen(s->loop, on_stop, on_hangup, s, &s->watchdog);
     if ( !rc )
         rc = loop_every(s->loop, SECOND_MS, on_second, s, &s->second);
-    if ( !rc && period )
-        rc = loop_every(s->loop, period / 1000, on_watchdog, s, &s->watchdog);
     if ( !rc )
         rc = loop_watch(s->loop, scan_fd(s->scan), on_found, s, &s->found);
     if ( !rc && s->channel )
@@ -254,33 +209,30 @@ static int open_loop(struct sharer *s)
 
 static int start(struct sharer *s)
 {
-    int rc = take_lock(s), status;
+    int rc, status = service_take_lock(settings_program.name, s->settings->run_directory, false, &s->lock_fd);
 
-    if ( rc == -EWOULDBLOCK )
-        return refuse(EX_UNAVAILABLE, "another xensharing serves this host", "stop it first ('systemctl stop xensharing')", rc);
-    if ( rc )
-        return refuse(EX_CANTCREAT, s->settings->run_directory, "run as root, or set run-directory", rc);
-    status = open_xen(s);
+    if ( status == EX_OK )
+        status = open_xen(s);
     if ( status != EX_OK )
         return status;
     rc = open_books(s);
     if ( rc )
-        return refuse(EX_OSERR, "the books of pages", "free memory in dom0", rc);
+        return service_refuse(EX_OSERR, "the books of pages", "free memory in dom0", rc);
     report_open(s);
 
     /* Descriptors to Xen are open, and carry the rights: no capability is needed any more. */
     rc = privilege_drop(NULL, 0, PRIVILEGE_HOLDS_GUEST_MEMORY);
     if ( rc )
-        return refuse(EX_NOPERM, "giving up rights", "this kernel or container forbids it", rc);
+        return service_refuse(EX_NOPERM, "giving up rights", "this kernel or container forbids it", rc);
     rc = open_threads(s);
     if ( rc )
-        return refuse(EX_OSERR, "threads that look at pages", "set fewer threads", rc);
+        return service_refuse(EX_OSERR, "threads that look at pages", "set fewer threads", rc);
     pace_open(&s->pace, s->settings->cpu_limit);
     log_message(LOG_INFO, LOG_HOST("started"), "Xen %s, %s; %u %% of one CPU", s->info.version,
                 s->channel ? memevent_get_transport(s->channel) : "no invalidates", s->settings->cpu_limit);
     rc = open_loop(s);
     if ( rc )
-        return refuse(EX_OSERR, "the event loop and xenstore's watches", "see whether xenstored runs", rc);
+        return service_refuse(EX_OSERR, "the event loop and xenstore's watches", "see whether xenstored runs", rc);
     return EX_OK;
 }
 
