@@ -5,7 +5,7 @@
 # with the pages that are out, no vCPU is left waiting, and in the end every word of the guest is what it was.
 . /root/pager.sh
 
-kills=50
+kills=20
 [ "${1:-}" != soak ] || kills=500
 storm_seconds=30
 
