@@ -2,6 +2,9 @@
 /*
  * A listener, its clients, and the text that they share.  A client reads until the empty line behind the headers, then
  * writes until all is gone; its deadline ends it in either.
+ *
+ * Not libevent's evhttp: as of 2.1 that bounds neither how many are connected nor how long one of them takes (each octet begins
+ * its timeout anew), and tells nobody when a connection has ended, so that no bound can be put around it.
  */
 #include "metrics-socket.h"
 
