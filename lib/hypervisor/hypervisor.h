@@ -209,6 +209,25 @@ struct hypervisor_ring {
     uint32_t attachment;          /* how many consumers there have been, this one included */
 };
 
+/* Of one vCPU, x86's; gpr in the order rax rcx rdx rbx rsp rbp rsi rdi r8..r15. */
+struct hypervisor_registers {
+    uint64_t gpr[16];
+    uint64_t rip, rflags;
+    uint64_t cr0, cr3, cr4;
+    uint64_t efer, star, lstar;
+    uint64_t idt_base, gdt_base;
+    uint32_t idt_limit, gdt_limit;
+    uint64_t fs_base, gs_base, shadow_gs;
+};
+
+/* What a domain with an ACCESS channel can be asked to tell of besides violations, and what `which` is then. */
+enum hypervisor_monitor {
+    MONITOR_CONTROL_REGISTER,     /* writes that change CR`which`: 0, 3 or 4; -EOPNOTSUPP: another one */
+    MONITOR_MSR,                  /* writes to that MSR */
+    MONITOR_BREAKPOINT,           /* INT3; 0 */
+    MONITOR_REQUEST,              /* HVMOP_guest_request_vm_event, by programs as well as by the kernel; 0 */
+};
+
 struct hypervisor;
 struct hypervisor_counts {        /* since the host was opened; for people who count what a page costs */
     uint64_t hypercalls;          /* a multicall counts as one */
@@ -236,6 +255,19 @@ struct hypervisor_ops {
      * guest's.
      */
     int  (*inject_fault)(struct hypervisor *hv, uint16_t domid, uint32_t vcpu);
+    /* The same for one that waits at an INT3 of so many bytes: the breakpoint that it would have taken.  Errors as above. */
+    int  (*inject_breakpoint)(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, uint32_t length);
+    /*
+     * Of a vCPU as it stands; one that runs is stopped for it and runs on.  -ENODATA: it is not up; -ENOENT: there is no
+     * such one; -EINVAL: of a PV guest, or the domain is dying; -ESRCH.
+     */
+    int  (*get_registers)(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, struct hypervisor_registers *out);
+    /*
+     * Begins or ends that events of the kind come over the domain's ACCESS channel, which its end ends, too: the vCPU
+     * waits for the answer, before what it wanted has happened.  What is so already is no error.  -ENOENT, -ENXIO: there is no
+     * such channel.
+     */
+    int  (*set_monitor)(struct hypervisor *hv, uint16_t domid, enum hypervisor_monitor what, uint32_t which, bool tell);
 
     /* One past the highest frame number that the domain has used. */
     int  (*get_frame_limit)(struct hypervisor *hv, uint16_t domid, uint64_t *out);

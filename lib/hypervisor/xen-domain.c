@@ -76,15 +76,6 @@ int xen_crash_domain(struct hypervisor *hv, uint16_t domid)
     return xc_domain_shutdown(xen_host_of(hv)->xc, domid, SHUTDOWN_crash) ? -errno : 0;
 }
 
-int xen_inject_fault(struct hypervisor *hv, uint16_t domid, uint32_t vcpu)
-{
-    /* x86's vector of a general protection fault, and Xen's type of an exception of the processor's. */
-    enum { GENERAL_PROTECTION = 13, HARDWARE_EXCEPTION = 3 };
-
-    return xendevicemodel_inject_event(xen_host_of(hv)->model, domid, vcpu, GENERAL_PROTECTION, HARDWARE_EXCEPTION, 0, 0,
-                                       0) ? -errno : 0;
-}
-
 int xen_get_frame_limit(struct hypervisor *hv, uint16_t domid, uint64_t *out)
 {
     xen_pfn_t highest;

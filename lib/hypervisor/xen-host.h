@@ -68,13 +68,18 @@ int xen_list_domains(struct hypervisor *hv, uint16_t first, struct domain_info *
 int xen_pause_domain(struct hypervisor *hv, uint16_t domid);
 int xen_unpause_domain(struct hypervisor *hv, uint16_t domid);
 int xen_crash_domain(struct hypervisor *hv, uint16_t domid);
-int xen_inject_fault(struct hypervisor *hv, uint16_t domid, uint32_t vcpu);
 int xen_get_frame_limit(struct hypervisor *hv, uint16_t domid, uint64_t *out);
 int xen_query_frames(struct hypervisor *hv, uint16_t domid, uint64_t first, unsigned int count,
                      uint8_t *states);
 /* Before anything is touched: 0, or the error and sentence of memevent_attach(). */
 int xen_check_paging(struct xen_host *host, uint16_t domid, const char **why);
 const char *xen_paging_refusal(int error);
+
+/* xen-vcpu.c */
+int xen_inject_fault(struct hypervisor *hv, uint16_t domid, uint32_t vcpu);
+int xen_inject_breakpoint(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, uint32_t length);
+int xen_get_registers(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, struct hypervisor_registers *out);
+int xen_set_monitor(struct hypervisor *hv, uint16_t domid, enum hypervisor_monitor what, uint32_t which, bool tell);
 
 /* xen-batch.c */
 int  xen_batch_open(struct xen_host *host);

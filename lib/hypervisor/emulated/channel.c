@@ -149,6 +149,8 @@ static void end(struct emulated_channel *channel)
         channel->consumer->channel = NULL;
     channel->consumer = NULL;
     channel->live = false;
+    if ( channel->class == MEMEVENT_CLASS_ACCESS )
+        channel->domain->monitors = 0;
     if ( emulated_is_reliable(channel) )
         while ( memevent_reliable_abandon(&channel->core, &answer) )
             emulated_act(channel, &answer);

@@ -34,6 +34,12 @@ int emulated_access(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, uint64
 int emulated_fetch(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, uint64_t gfn, unsigned int offset,
                    void *octets, unsigned int size);
 /*
+ * A vCPU does what set_monitor() asks to be told of, if it does: values are the first 32 octets of upstream's union, and
+ * it waits for the answer. 0: it goes on as if nobody had looked; 1: and takes the breakpoint of inject_breakpoint();
+ * -EACCES: what it wanted is refused; -EPERM: inject_fault() came in its place; -ESRCH.
+ */
+int emulated_do(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, enum hypervisor_monitor what, const uint64_t values[4]);
+/*
  * The same of dom0, by a mapping: waits for a page that is out, and asks for it as FOREIGN.  A write gives a shared page a
  * copy; where there is no memory for it, the OOM channel is told, nobody waits, and it is -ENOMEM.
  */

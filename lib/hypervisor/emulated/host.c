@@ -42,6 +42,7 @@ static void free_domain(struct emulated_host *host, struct emulated_domain *doma
     free(domain->waits);
     free(domain->actions);
     free(domain->faults);
+    free(domain->breakpoints);
     free(domain);
 }
 
@@ -64,7 +65,9 @@ static int create_domain(struct emulated_host *host, uint16_t domid, uint32_t vc
     domain->waits = calloc(vcpus, sizeof(*domain->waits));
     domain->actions = calloc(vcpus, sizeof(*domain->actions));
     domain->faults = calloc(vcpus, sizeof(*domain->faults));
-    for ( gfn = 0; domain->frames && domain->waits && domain->actions && domain->faults && gfn < frames; gfn++ )
+    domain->breakpoints = calloc(vcpus, sizeof(*domain->breakpoints));
+    for ( gfn = 0; domain->frames && domain->waits && domain->actions && domain->faults && domain->breakpoints && gfn < frames;
+          gfn++ )
     {
         domain->frames[gfn].access = EMULATED_RWX;
         domain->frames[gfn].page = emulated_alloc_page(host);
@@ -433,6 +436,9 @@ static const struct hypervisor_ops emulated_ops = {
     .unpause_domain = unpause_domain,
     .crash_domain = crash_domain,
     .inject_fault = inject_fault,
+    .inject_breakpoint = emulated_inject_breakpoint,
+    .get_registers = emulated_get_registers,
+    .set_monitor = emulated_set_monitor,
     .get_frame_limit = get_frame_limit,
     .query_frames = query_frames,
     .map_frames = emulated_map_frames,

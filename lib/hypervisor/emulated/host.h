@@ -93,6 +93,8 @@ struct emulated_domain {
     bool *waits;                        /* for each vCPU: its request is unanswered */
     uint32_t *actions;                  /* for each vCPU: what the answer asked for, until its access is done */
     bool *faults;                       /* for each vCPU: it takes an exception in place of its access */
+    bool *breakpoints;                  /* for each vCPU: it takes a breakpoint when it goes on */
+    uint32_t monitors;                  /* a bit for each enum hypervisor_monitor that is told of */
     unsigned int inside;                /* vCPUs in emulated_access() */
     unsigned int paused;
     bool is_dying, has_crashed;
@@ -197,6 +199,11 @@ void emulated_put(struct emulated_domain *domain, enum memevent_class class, str
 void emulated_tell(struct emulated_host *host, const struct xen_memevent_record *record);
 /* The deadline of records has passed. */
 void emulated_expire(struct emulated_channel *channel);
+
+/* monitor.c */
+int  emulated_inject_breakpoint(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, uint32_t length);
+int  emulated_get_registers(struct hypervisor *hv, uint16_t domid, uint32_t vcpu, struct hypervisor_registers *out);
+int  emulated_set_monitor(struct hypervisor *hv, uint16_t domid, enum hypervisor_monitor what, uint32_t which, bool tell);
 
 /* store.c */
 int  emulated_watch_fd(struct hypervisor *hv);

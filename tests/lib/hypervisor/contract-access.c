@@ -60,6 +60,27 @@ static void answer(struct contract *c, const struct memevent_event *event, uint3
     EXPECT(c, memevent_flush(c->channel), 0);
 }
 
+/* What the hypervisor says of a vCPU that runs, and which events it takes orders for. */
+static void ask_of_vcpus(struct contract *c)
+{
+    struct hypervisor_registers registers;
+    const struct hypervisor_ops *ops = c->hv->ops;
+
+    EXPECT(c, ops->get_registers(c->hv, c->domid, 0, &registers), 0);
+    EXPECT(c, registers.cr0 & 1, 1);
+    EXPECT(c, ops->get_registers(c->hv, c->domid, 4000, &registers), -ENOENT);
+    EXPECT(c, ops->set_monitor(c->hv, c->domid, MONITOR_CONTROL_REGISTER, 5, true), -EOPNOTSUPP);
+    for ( unsigned int twice = 0; twice < 2; twice++ )
+        for ( unsigned int tell = 2; tell-- > 0; )
+        {
+            EXPECT(c, ops->set_monitor(c->hv, c->domid, MONITOR_CONTROL_REGISTER, 4, tell), 0);
+            EXPECT(c, ops->set_monitor(c->hv, c->domid, MONITOR_MSR, 0xc0000082u, tell), 0);
+            EXPECT(c, ops->set_monitor(c->hv, c->domid, MONITOR_MSR, 0xc0000082u, tell), 0);
+            EXPECT(c, ops->set_monitor(c->hv, c->domid, MONITOR_BREAKPOINT, 0, tell), 0);
+            EXPECT(c, ops->set_monitor(c->hv, c->domid, MONITOR_REQUEST, 0, tell), 0);
+        }
+}
+
 void contract_access(struct contract *c)
 {
     struct memevent_channel_info info;
@@ -74,6 +95,7 @@ void contract_access(struct contract *c)
     EXPECT(c, set(c, c->first, 0, ACCESS_RX), -EINVAL);
     EXPECT(c, set(c, c->first, 1, ACCESS_NONE), -EINVAL);
     EXPECT(c, set(c, limit - 1, 2, ACCESS_RX), -EINVAL);
+    ask_of_vcpus(c);
 
     EXPECT(c, set(c, c->first, c->count, ACCESS_RX), 0);
     for ( i = 0; i < STEPS && next(c, &event); i++ )
