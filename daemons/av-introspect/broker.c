@@ -74,8 +74,16 @@ static void take_result(struct broker *b, const struct scan_result *result)
 {
     struct guard *g = b->guards;
 
-    while ( g && !scans_take(g, result) )
+    if ( result->id )
+    {
+        while ( g && !scans_take(g, result) )
+            g = g->next;
+        return;
+    }
+    while ( g && g->domid != result->domid )
         g = g->next;
+    if ( g )
+        reports_of_tick(g, result);
 }
 
 static bool take_results(struct broker *b)
@@ -116,6 +124,13 @@ static int read_memory(void *arg, uint16_t domid, uint64_t gfn, void *page)
     return g ? guard_read(g, gfn, page) : -ENXIO;
 }
 
+static int read_registers(void *arg, uint16_t domid, uint32_t vcpu, struct hypervisor_registers *out)
+{
+    struct hypervisor *hv = ((struct broker *)arg)->hv;
+
+    return hv->ops->get_registers(hv, domid, vcpu, out);
+}
+
 /* Results first: somebody waits for each of them. */
 static bool before_sleep(void *arg)
 {
@@ -152,6 +167,25 @@ static void follow_rules(struct broker *b)
     b->generation = generation;
 }
 
+/* A plugin that has learned something wants what was judged before to be judged by that. */
+static void follow_plugins(struct broker *b)
+{
+    bool wanted = false;
+
+    for ( struct guard *g = b->guards; g; g = g->next )
+    {
+        if ( g->wants_rescan )
+            (void)pages_unscan(g->pages);
+        wanted |= g->wants_rescan;
+        g->wants_rescan = false;
+        monitors_follow(g);
+        monitors_overflow(g);
+        guard_publish(g);
+    }
+    if ( wanted )
+        verdicts_clear(b->verdicts);
+}
+
 static void on_second(evutil_socket_t fd, short what, void *arg)
 {
     struct broker *b = arg;
@@ -167,8 +201,9 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
         /* Memory that came to the domain since. */
         if ( g->is_swept )
             (void)guard_sweep(g);
-        scans_tick_volatile(g, now_ns() / SECOND_NS);
+        volatile_tick(g, now_ns() / SECOND_NS);
     }
+    follow_plugins(b);
     findings_tick(b->findings);
     status_write(b);
     log_flush();
@@ -269,6 +304,8 @@ static int open_loop(struct broker *b)
         return -ENOMEM;
     if ( b->scanner->set_memory )
         b->scanner->set_memory(b->scanner->opaque, read_memory, b);
+    if ( b->scanner->set_registers )
+        b->scanner->set_registers(b->scanner->opaque, read_registers, b);
     loop_before_sleep(b->loop, before_sleep, b);
     return domains_open(b);
 }
@@ -300,6 +337,8 @@ static void stop(struct broker *b)
         domains_close(b);
     if ( b->scanner->set_memory )
         b->scanner->set_memory(b->scanner->opaque, NULL, NULL);
+    if ( b->scanner->set_registers )
+        b->scanner->set_registers(b->scanner->opaque, NULL, NULL);
     for ( unsigned int i = 0; i < sizeof(events) / sizeof(events[0]); i++ )
         if ( events[i] )
             event_free(events[i]);

@@ -104,11 +104,14 @@ static void take(struct guard *g, const struct memevent_event *event)
     struct memevent_details details;
 
     g->statistics.events++;
-    if ( event->kind != REASON_MEM_ACCESS || memevent_get_details(g->channel, event->id, &details) )
+    if ( memevent_get_details(g->channel, event->id, &details) ||
+         (event->kind != REASON_MEM_ACCESS && !monitors_take(g, event, &details)) )
     {
         g->statistics.others++;
         guard_answer(g, event->id, 0);
     }
+    else if ( event->kind != REASON_MEM_ACCESS )
+        return;
     else if ( details.access & ACCESS_X )
         on_fetch(g, event, &details);
     else

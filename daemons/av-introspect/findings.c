@@ -114,16 +114,27 @@ static void add_actions(struct json_object *object, unsigned int actions)
     json_object_object_add(object, "actions", array);
 }
 
+/* A word for programs. */
+static const char *event_name(enum scan_kind kind)
+{
+    static const char *const names[] = {
+        [SCAN_PAGE] = "page", [SCAN_REGISTER] = "register", [SCAN_MSR] = "msr", [SCAN_INTERRUPT] = "interrupt",
+        [SCAN_REQUEST] = "request", [SCAN_OVERFLOW] = "overflow", [SCAN_TICK] = "tick",
+    };
+
+    return names[kind];
+}
+
 static struct json_object *describe(const struct finding *f)
 {
     struct json_object *object = json_object_new_object();
-    char digest[2 * SCAN_DIGEST_BYTES + 1], when[32];
+    char digest[2 * SCAN_DIGEST_BYTES + 1] = "", when[32];
     time_t now = time(NULL);
     struct tm utc;
 
     gmtime_r(&now, &utc);
     strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &utc);
-    for ( unsigned int i = 0; i < SCAN_DIGEST_BYTES; i++ )
+    for ( unsigned int i = 0; f->digest && i < SCAN_DIGEST_BYTES; i++ )
         snprintf(digest + 2 * i, 3, "%02x", f->digest[i]);
     add_text(object, "time", when);
     json_object_object_add(object, "domid", json_object_new_int(f->domid));
@@ -136,12 +147,23 @@ static struct json_object *describe(const struct finding *f)
     add_actions(object, f->actions);
     json_object_object_add(object, "has_run", json_object_new_boolean(f->has_run));
     json_object_object_add(object, "cached", json_object_new_boolean(f->from_cache));
-    add_hex(object, "gfn", f->gfn);
+    add_text(object, "event", event_name(f->kind));
+    if ( f->kind == SCAN_PAGE )
+        add_hex(object, "gfn", f->gfn);
+    if ( f->kind == SCAN_REGISTER || f->kind == SCAN_MSR )
+    {
+        add_hex(object, "register", f->values[0]);
+        add_hex(object, "new", f->values[1]);
+        add_hex(object, "old", f->values[2]);
+    }
     if ( f->has_gla )
         add_hex(object, "gla", f->gla);
-    json_object_object_add(object, "vcpu", json_object_new_int64(f->vcpu));
-    add_hex(object, "rip", f->rip);
-    add_hex(object, "cr3", f->cr3);
+    if ( f->kind < SCAN_OVERFLOW )
+    {
+        json_object_object_add(object, "vcpu", json_object_new_int64(f->vcpu));
+        add_hex(object, "rip", f->rip);
+        add_hex(object, "cr3", f->cr3);
+    }
     if ( f->result->has_process )
     {
         json_object_object_add(object, "pid", json_object_new_int64(f->result->pid));
@@ -245,24 +267,67 @@ void findings_tick(struct findings *f)
 
 /* ---- all of it ---- */
 
+/* What it is about, for people. */
+static void name_of(const struct finding *f, char *out, size_t size)
+{
+    switch ( f->kind )
+    {
+    case SCAN_PAGE:
+        if ( f->has_gla )
+            snprintf(out, size, "page %#" PRIx64 " at %#" PRIx64, f->gfn, f->gla);
+        else
+            snprintf(out, size, "page %#" PRIx64, f->gfn);
+        break;
+    case SCAN_REGISTER:
+        snprintf(out, size, "a write of %#" PRIx64 " to CR%" PRIu64 ", which was %#" PRIx64 ",", f->values[1], f->values[0],
+                 f->values[2]);
+        break;
+    case SCAN_MSR:
+        snprintf(out, size, "a write of %#" PRIx64 " to MSR %#" PRIx64 ", which was %#" PRIx64 ",", f->values[1], f->values[0],
+                 f->values[2]);
+        break;
+    case SCAN_INTERRUPT:
+        snprintf(out, size, "a breakpoint at %#" PRIx64, f->rip);
+        break;
+    case SCAN_REQUEST:
+        snprintf(out, size, "a request of the guest's at %#" PRIx64, f->rip);
+        break;
+    default:
+        snprintf(out, size, "what plugins found by themselves");
+        break;
+    }
+}
+
+static const char *outcome_of(const struct finding *f)
+{
+    bool is_page = f->kind == SCAN_PAGE;
+
+    if ( f->kind >= SCAN_OVERFLOW )
+        return f->actions & POLICY_KILL ? "; the domain is stopped for good" : f->actions & POLICY_PAUSE ? "; the domain is paused" : "";
+    if ( f->has_run )
+        return is_page ? "; it may have been executed before this was known" : "; it had happened before this was known";
+    if ( f->actions & POLICY_KILL )
+        return "; the domain is stopped for good";
+    if ( f->actions & POLICY_PAUSE )
+        return is_page ? "; the domain is paused before it executes it" : "; the domain is paused before it happens";
+    if ( f->actions & POLICY_DENY && f->kind != SCAN_REQUEST )
+        return is_page ? "; it was not executed" : "; it was refused";
+    return is_page ? "; it is let be executed" : "; it is let happen";
+}
+
 static void say(const struct finding *f)
 {
-    char process[SCAN_COMM_BYTES + SCAN_PATH_BYTES + 40] = "", where[40] = "";
+    char process[SCAN_COMM_BYTES + SCAN_PATH_BYTES + 40] = "", what[120];
     const struct scan_result *r = f->result;
 
+    name_of(f, what, sizeof(what));
     if ( r->has_process )
         snprintf(process, sizeof(process), ", process %" PRIu32 " (%s%s%s)", r->pid, r->comm, r->path[0] ? ", " : "", r->path);
-    if ( f->has_gla )
-        snprintf(where, sizeof(where), " at %#" PRIx64, f->gla);
     log_message(f->verdict == SCAN_MALICIOUS ? LOG_WARNING : LOG_NOTICE,
                 LOG_DOMAIN(f->domid, f->name, policy_verdict_name(f->verdict)),
-                "%s: page %#" PRIx64 "%s%s is %s%s%s%s%s%s%s; %s", f->name, f->gfn, where, process,
-                policy_verdict_name(f->verdict), r->plugin[0] ? ": " : "", r->plugin, r->rule[0] ? ", " : "", r->rule,
-                r->text[0] ? ": " : "", r->text,
-                f->has_run ? "it may have been executed before this was known" :
-                f->actions & POLICY_KILL ? "the domain is stopped for good" :
-                f->actions & POLICY_PAUSE ? "the domain is paused before it executes it" :
-                f->actions & POLICY_DENY ? "it was not executed" : "it is let be executed");
+                "%s: %s%s is %s%s%s%s%s%s%s%s", f->name, what, process, policy_verdict_name(f->verdict),
+                r->plugin[0] ? ": " : "", r->plugin, r->rule[0] ? ", " : "", r->rule, r->text[0] ? ": " : "", r->text,
+                outcome_of(f));
 }
 
 void findings_add(struct findings *findings, const struct finding *finding)

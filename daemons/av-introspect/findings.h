@@ -15,6 +15,8 @@ struct findings;
 struct finding {
     uint16_t domid;
     const char *name, *uuid;      /* of the domain */
+    enum scan_kind kind;
+    const uint64_t *values;       /* as in a scan_request */
     uint64_t gfn, gla, rip, cr3;
     bool     has_gla;
     uint32_t vcpu;
@@ -22,7 +24,7 @@ struct finding {
     unsigned int actions;         /* POLICY_* */
     bool     has_run;             /* it may have been executed before this was known */
     bool     from_cache;
-    const uint8_t *digest;        /* SCAN_DIGEST_BYTES */
+    const uint8_t *digest;        /* SCAN_DIGEST_BYTES, of a SCAN_PAGE; else NULL */
     const struct scan_result *result;
     uint64_t left_out;            /* findings of this domain before this one that were not written */
 };

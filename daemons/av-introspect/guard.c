@@ -76,6 +76,9 @@ int guard_open(struct guard **out, struct broker *broker, const struct domain_in
         log_message(LOG_NOTICE, LOG_DOMAIN(g->domid, g->name, "attached-again"),
                     "an earlier broker left %u vCPUs of %s waiting; they are looked after now", again, g->name);
     g->has_events = true;
+    /* A former broker may have had others. */
+    monitors_end(g);
+    monitors_follow(g);
     *out = g;
     return 0;
 }
@@ -91,6 +94,7 @@ static void lift(struct guard *g)
     int rc = pages_release(g->pages);
     bool is_paused = !hv->ops->pause_domain(hv, g->domid);
 
+    monitors_end(g);
     while ( memevent_next(g->channel, &event) == 1 )
         guard_answer(g, event.id, 0);
     scans_release(g);
@@ -176,6 +180,16 @@ int guard_read(struct guard *g, uint64_t gfn, void *page)
         memcpy(page, octets, SCAN_PAGE_BYTES);
     hv->ops->unmap_frames(hv, octets, 1);
     return error;
+}
+
+void guard_stop_domain(struct guard *g, unsigned int actions)
+{
+    struct hypervisor *hv = g->broker->hv;
+
+    if ( actions & POLICY_KILL )
+        (void)hv->ops->crash_domain(hv, g->domid);
+    else if ( actions & POLICY_PAUSE )
+        (void)hv->ops->pause_domain(hv, g->domid);
 }
 
 void guard_answer(struct guard *g, uint64_t id, uint32_t actions)

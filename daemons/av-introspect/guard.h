@@ -35,13 +35,20 @@ struct waiter {
     bool     steps;               /* its instruction writes to what it executes: it is carried out by emulation */
 };
 
-/* Octets of a page on their way to a verdict. */
+/* Octets of a page, or another event, on their way to a verdict. */
 struct scan {
     struct scan *next;
     uint64_t id;
+    enum scan_kind kind;          /* but SCAN_PAGE: there is no frame, gfn is MEMEVENT_NO_GFN */
     uint64_t gfn, gla, rip, cr3, rsp;
-    bool     has_gla;
+    uint64_t values[4];
+    uint32_t instruction_bytes;   /* SCAN_INTERRUPT: of the breakpoint */
+    bool     has_gla, has_registers;
+    struct hypervisor_registers registers;  /* of its vCPU, when that stood still for it */
     uint32_t vcpu;
+    uint8_t  urgency;             /* enum scan_urgency, of what the scanner has or had last */
+    bool     is_decided;          /* and others are told of it now */
+    bool     is_denied;
     bool     is_fresh;            /* its octets were not taken yet */
     bool     is_under_way;        /* a scanner has it */
     bool     is_over;             /* nobody waits, and the frame may have other octets by now */
@@ -72,6 +79,8 @@ struct guard_statistics {
     uint64_t stepped;             /* instructions that were emulated */
     uint64_t unreadable;          /* pages that could not be looked at */
     uint64_t volatile_pages;      /* times that a page became so */
+    uint64_t monitored;           /* events that are about no page */
+    uint64_t told, untold;        /* what plugins were told of after it was decided; that there was no room for */
     uint64_t findings, findings_left_out;
     uint64_t waited_ns, waited_most_ns;     /* from event to answer, by fetches */
 };
@@ -91,6 +100,9 @@ struct guard {
     bool is_swept;                /* all its memory was restricted once */
     bool is_gone;                 /* the domain dies, or its channel makes no sense: it is closed soon */
     int  failure;                 /* why it could not be restricted; 0 */
+    uint32_t monitors;            /* 1 << enum scan_kind, that the hypervisor tells of */
+    uint64_t untold;              /* of statistics.untold: those that plugins know of by now */
+    bool wants_rescan;            /* a plugin asks that all is judged anew */
 
     struct scan *scans;
     struct guard_vcpu *vcpus;
@@ -123,6 +135,22 @@ bool events_take(struct guard *guard);
 
 /* ---- scans.c ---- */
 
+/*
+ * Scans of a domain for which nobody waits, at a time: they are not worth more memory.
+ */
+#define SCANS_OVER_MAX 128U
+
+/* One that nothing is known of yet; NULL: no memory. And its end, whoever waits. */
+struct scan *scans_make(struct guard *guard, uint64_t gfn);
+void scans_drop(struct guard *guard, struct scan *scan);
+/* Gives it to the scanner for the first time. A vCPU whose event nobody decides goes on. */
+void scans_submit(struct guard *guard, struct scan *scan);
+/* What is in its frame: the cache knows it, or the scanner gets it. It may be over, and gone, afterwards. */
+void scans_look_up(struct guard *guard, struct scan *scan, const void *octets);
+/* Its waiters go on, and nobody waits for it any more. */
+void scans_let_go(struct guard *guard, struct scan *scan);
+unsigned int scans_over(const struct guard *guard);
+
 /* The scan of what the frame has now; NULL: none. */
 struct scan *scans_find(struct guard *guard, uint64_t gfn);
 /* Begins one; its octets are taken by scans_go(). NULL: no memory. */
@@ -136,11 +164,39 @@ void scans_go(struct guard *guard);
 bool scans_take(struct guard *guard, const struct scan_result *result);
 /* Deadlines, and scans that found no room. Returns when to be called again, ns; UINT64_MAX: whenever. */
 uint64_t scans_tick(struct guard *guard, uint64_t now);
-/* Pages that flip too often. */
-void scans_tick_volatile(struct guard *guard, uint64_t second);
 /* Lets all waiters go on. */
 void scans_release(struct guard *guard);
 void scans_close(struct guard *guard);
+
+/* ---- volatile-pages.c: those that flip too often ---- */
+
+void volatile_begin(struct guard *guard, uint64_t gfn);
+void volatile_tick(struct guard *guard, uint64_t second);
+
+/* ---- monitors.c ---- */
+
+/* Has the hypervisor tell of what plugins want to be told of now, and of nothing else. */
+void monitors_follow(struct guard *guard);
+void monitors_end(struct guard *guard);
+/* false: it is of no kind that anybody knows, or there is no memory. */
+bool monitors_take(struct guard *guard, const struct memevent_event *event, const struct memevent_details *details);
+/* Somebody decides events of the kind, so that the vCPU waits. */
+bool monitors_decided(const struct guard *guard, enum scan_kind kind);
+/* Plugins that want to know are told of how much they were not told. */
+void monitors_overflow(struct guard *guard);
+void monitors_answer(struct guard *guard, const struct scan *scan, const struct waiter *waiter);
+
+/* ---- reports.c ---- */
+
+/* For people, static: "page", "control register". */
+const char *reports_name_of(enum scan_kind kind);
+/* Tells of what was found, as the policy wants; returns all that it wants done, POLICY_*. */
+unsigned int reports_of_scan(struct guard *guard, const struct scan *scan, const struct scan_result *result, bool from_cache);
+/* The same for what nobody asked about, and does it. */
+void reports_of_tick(struct guard *guard, const struct scan_result *result);
+
+/* Crashes or pauses the domain, if actions say so. */
+void guard_stop_domain(struct guard *guard, unsigned int actions);
 
 /* Tells the hypervisor what became of frames, and then whom to let go on. */
 void guard_publish(struct guard *guard);

@@ -164,7 +164,9 @@ static void attribute(struct judge *judge)
 
 static bool wants(const struct plugin *plugin, uint32_t kind, enum judge_who who)
 {
-    return (plugin->is.decide & kind) || (who == JUDGE_ALL && (plugin->is.notify & kind));
+    bool decides = plugin->is.decide & kind, is_told = plugin->is.notify & kind;
+
+    return who == JUDGE_AFTER ? is_told && !decides : decides || (who == JUDGE_ALL && is_told);
 }
 
 void judge_attach(struct judge *judge, const struct av_domain *domain, uint64_t deadline, struct judgement *out)

@@ -55,6 +55,7 @@ struct judge_place {
 enum judge_who {
     JUDGE_DECIDE,                       /* plugins that decide about it */
     JUDGE_ALL,                          /* those that want to be told as well */
+    JUDGE_AFTER,                        /* those alone: the others were asked before */
 };
 
 struct judge;

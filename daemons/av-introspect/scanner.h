@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <hypervisor/hypervisor.h>
+
 /* Octets of a page, and of the digest of one (SHA-256). */
 #define SCAN_PAGE_BYTES     4096u
 #define SCAN_DIGEST_BYTES   32u
@@ -41,24 +43,38 @@ enum scan_verdict {
 };
 #define SCAN_VERDICTS 4u
 
-/* Who waits. */
+/* Who waits, and who is asked. Plugins decide, or are told afterwards, or both. */
 enum scan_urgency {
-    SCAN_DECIDE,                  /* a vCPU, for at most the deadline */
-    SCAN_NOTIFY,                  /* nobody: after the others */
+    SCAN_DECIDE,                  /* a vCPU waits, for at most the deadline: who decides */
+    SCAN_NOTIFY,                  /* nobody: all, after the others */
+    SCAN_AFTER,                   /* nobody, and who decides has done so: who is only told; with SCAN_NOTIFY's */
 };
 
-/* A page that is about to be executed, or was. */
+/* What a request is about. As bits (1 << kind): what a scanner wants to be asked. */
+enum scan_kind {
+    SCAN_PAGE      = 0,           /* a page that is about to be executed, or was */
+    SCAN_REGISTER  = 1,           /* values: which control register (0, 3, 4), new, old */
+    SCAN_MSR       = 2,           /* values: which, new, old */
+    SCAN_INTERRUPT = 3,           /* values: vector, type, error code, cr2 */
+    SCAN_REQUEST   = 4,           /* the guest asks for attention */
+    SCAN_OVERFLOW  = 5,           /* values: events that nobody was told of; never SCAN_DECIDE */
+    SCAN_TICK      = 6,           /* only of results: see id */
+};
+
 struct scan_request {
     uint64_t id;                  /* the broker's; never 0, and never given twice in its life */
     uint16_t domid;
     uint8_t  urgency;             /* enum scan_urgency */
+    uint8_t  kind;                /* enum scan_kind */
     bool     has_gla;
     uint32_t vcpu;                /* whose registers these are */
     uint32_t budget_ms;           /* after which nobody waits for the result any more; it is taken all the same */
     uint64_t gfn;
     uint64_t gla;                 /* has_gla: the guest linear address of the fetch, in cr3's tables */
     uint64_t rip, cr3, rsp;
-    const void *page;             /* SCAN_PAGE_BYTES; valid during submit() only: copy them */
+    uint64_t values[4];
+    const struct hypervisor_registers *registers;     /* of the vCPU, then; NULL: not known. Valid as page */
+    const void *page;             /* SCAN_PAGE: SCAN_PAGE_BYTES; valid during submit() only: copy them */
 };
 
 /* How a request ended. */
@@ -69,13 +85,26 @@ enum scan_outcome {
 };
 
 /* Every string ends in NUL, is well-formed UTF-8 and has no control characters: whoever makes a result sees to that. */
+struct scan_finding {
+    uint8_t  verdict;             /* enum scan_verdict */
+    bool     has_process;
+    uint32_t pid;
+    char     plugin[SCAN_PLUGIN_BYTES];
+    char     rule[SCAN_RULE_BYTES];
+    char     text[SCAN_TEXT_BYTES];
+    char     comm[SCAN_COMM_BYTES];
+    char     path[SCAN_PATH_BYTES];
+};
+
 struct scan_result {
-    uint64_t id;
+    uint64_t id;                  /* 0: nobody asked: plugins found it by themselves in domid's memory, a SCAN_TICK */
+    uint16_t domid;
     uint8_t  outcome;             /* enum scan_outcome */
     uint8_t  verdict;             /* enum scan_verdict */
     bool     has_process;         /* pid and comm are the guest's process; path may be empty all the same */
     bool     has_context;         /* it depends on more than the page: the same page elsewhere is another question */
     uint32_t pid;
+    bool     rescan;              /* a plugin looks for something else now: all is to be judged anew */
     uint64_t generation;          /* of the rules that judged: see generation() */
     uint64_t nanoseconds;         /* that the plugins took */
     char     plugin[SCAN_PLUGIN_BYTES];   /* of the heaviest verdict; empty if all is clean */
@@ -83,6 +112,9 @@ struct scan_result {
     char     text[SCAN_TEXT_BYTES];       /* a sentence for people; SCAN_FAILED, SCAN_REFUSED: why */
     char     comm[SCAN_COMM_BYTES];
     char     path[SCAN_PATH_BYTES];
+    /* What else was found; the scanner's, until the next take(). */
+    unsigned int others_count, others_lost;
+    const struct scan_finding *others;
 };
 
 /* For the status: of one domain since add_domain(). */
@@ -110,7 +142,7 @@ struct scanner {
      * domain is removed. -EAGAIN: no room, or no worker at the moment; -ENOENT: no such domain; -EINVAL.
      */
     int  (*submit)(void *opaque, const struct scan_request *request);
-    /* 1: a result was taken; 0: none waits. Never one that names no request under way. */
+    /* 1: a result was taken; 0: none waits. Never one that names no request under way, but for id 0. */
     int  (*take)(void *opaque, struct scan_result *out);
 
     /*
@@ -133,6 +165,11 @@ struct scanner {
      * SCAN_PAGE_BYTES. May be NULL in a scanner that looks at nothing else, and need not be called.
      */
     void (*set_memory)(void *opaque, int (*read)(void *arg, uint16_t domid, uint64_t gfn, void *page), void *arg);
+    /* The same for registers, for plugins that nobody has told of an event. -errno: they are not known. May be NULL. */
+    void (*set_registers)(void *opaque,
+                          int (*get)(void *arg, uint16_t domid, uint32_t vcpu, struct hypervisor_registers *out), void *arg);
+    /* Kinds, a bit each, that are to be decided, or that somebody wants to be told of. NULL: pages are decided, no more. */
+    uint32_t (*wants)(void *opaque, bool decide);
     /* Zeros if there is no such domain. */
     void (*get_statistics)(void *opaque, uint16_t domid, struct scan_statistics *out);
     /* Ends all workers. */

@@ -23,15 +23,6 @@
 /* A scan for which there was no room is offered again after this. */
 #define RETRY_NS         UINT64_C(2000000)
 
-/* A page that flips too often is left alone for so long, and looked at each second. */
-#define VOLATILE_SECONDS 5U
-
-/* Scans of a domain for which nobody waits, at a time: they are not worth more memory. */
-#define OVER_MAX         128U
-
-/* Findings of one domain in a second: a guest that tries again and again must not fill the disk. */
-#define FINDINGS_A_SECOND 20U
-
 struct scan *scans_find(struct guard *g, uint64_t gfn)
 {
     struct scan *scan = g->scans;
@@ -41,7 +32,7 @@ struct scan *scans_find(struct guard *g, uint64_t gfn)
     return scan;
 }
 
-static struct scan *make(struct guard *g, uint64_t gfn)
+struct scan *scans_make(struct guard *g, uint64_t gfn)
 {
     struct scan *scan = calloc(1, sizeof(*scan));
 
@@ -57,7 +48,7 @@ static struct scan *make(struct guard *g, uint64_t gfn)
     return scan;
 }
 
-static void drop(struct guard *g, struct scan *scan)
+void scans_drop(struct guard *g, struct scan *scan)
 {
     struct scan **link = &g->scans;
 
@@ -71,11 +62,11 @@ static void drop(struct guard *g, struct scan *scan)
 
 struct scan *scans_begin(struct guard *g, uint64_t gfn)
 {
-    struct scan *scan = make(g, gfn);
+    struct scan *scan = scans_make(g, gfn);
 
     if ( scan && pages_set(g->pages, gfn, PAGE_SCANNING) )
     {
-        drop(g, scan);
+        scans_drop(g, scan);
         return NULL;
     }
     return scan;
@@ -99,14 +90,26 @@ int scans_wait(struct scan *scan, const struct waiter *waiter)
 
 /* ---- ends ---- */
 
+unsigned int scans_over(const struct guard *g)
+{
+    unsigned int over = 0;
+
+    for ( const struct scan *scan = g->scans; scan; scan = scan->next )
+        over += scan->is_over;
+    return over;
+}
+
 /* Who waits goes on; the frame's state is what it may do. */
-static void let_go(struct guard *g, struct scan *scan)
+void scans_let_go(struct guard *g, struct scan *scan)
 {
     uint64_t waited = now_ns() - scan->began;
 
     for ( unsigned int i = 0; i < scan->waiters_count; i++ )
     {
-        guard_answer(g, scan->waiters[i].id, scan->waiters[i].steps ? MEMEVENT_ACTION_EMULATE : 0);
+        if ( scan->kind != SCAN_PAGE )
+            monitors_answer(g, scan, &scan->waiters[i]);
+        else
+            guard_answer(g, scan->waiters[i].id, scan->waiters[i].steps ? MEMEVENT_ACTION_EMULATE : 0);
         g->statistics.stepped += scan->waiters[i].steps;
         g->statistics.waited_ns += waited;
     }
@@ -124,18 +127,6 @@ static bool somebody_steps(const struct scan *scan)
     return false;
 }
 
-static void make_volatile(struct guard *g, uint64_t gfn)
-{
-    if ( pages_set(g->pages, gfn, PAGE_VOLATILE) )
-        return;
-    g->statistics.volatile_pages++;
-    g->volatiles[g->volatiles_count] = gfn;
-    g->volatile_since[g->volatiles_count++] = now_ns() / SECOND_NS;
-    log_message(LOG_INFO, LOG_DOMAIN(g->domid, g->name, "volatile"),
-                "%s: page %#llx is written and executed in turn more than %u times a second; for %u s it is looked at once a "
-                "second only", g->name, (unsigned long long)gfn, g->broker->settings->flips, VOLATILE_SECONDS);
-}
-
 /*
  * The frame may be executed. An instruction that is emulated writes past the access: it must not find a frame that
  * counts as judged.
@@ -143,10 +134,10 @@ static void make_volatile(struct guard *g, uint64_t gfn)
 static void allow(struct guard *g, struct scan *scan)
 {
     if ( scan->flips && g->volatiles_count < GUARD_VOLATILE_MAX )
-        make_volatile(g, scan->gfn);
-    else
+        volatile_begin(g, scan->gfn);
+    else if ( scan->kind == SCAN_PAGE )
         (void)pages_set(g->pages, scan->gfn, somebody_steps(scan) ? PAGE_UNSCANNED : PAGE_SCANNED);
-    let_go(g, scan);
+    scans_let_go(g, scan);
 }
 
 static void refuse_fault(struct guard *g, int error)
@@ -162,11 +153,10 @@ static void deny(struct guard *g, struct scan *scan, unsigned int actions)
 {
     struct hypervisor *hv = g->broker->hv;
 
-    (void)pages_set(g->pages, scan->gfn, PAGE_UNSCANNED);
-    if ( actions & POLICY_KILL )
-        (void)hv->ops->crash_domain(hv, g->domid);
-    else if ( actions & POLICY_PAUSE )
-        (void)hv->ops->pause_domain(hv, g->domid);
+    if ( scan->kind == SCAN_PAGE )
+        (void)pages_set(g->pages, scan->gfn, PAGE_UNSCANNED);
+    guard_stop_domain(g, actions);
+    scan->is_denied = actions & POLICY_DENY;
     for ( unsigned int i = 0; i < scan->waiters_count; i++ )
     {
         int rc = 0;
@@ -174,12 +164,12 @@ static void deny(struct guard *g, struct scan *scan, unsigned int actions)
         scan->waiters[i].steps = false;
         g->statistics.denied++;
         /* A domain that is paused tries again when it goes on, and is paused again as long as the policy says so. */
-        if ( !(actions & (POLICY_KILL | POLICY_PAUSE)) )
+        if ( !(actions & (POLICY_KILL | POLICY_PAUSE)) && scan->kind == SCAN_PAGE )
             rc = hv->ops->inject_fault(hv, g->domid, scan->waiters[i].vcpu);
         if ( rc )
             refuse_fault(g, rc);
     }
-    let_go(g, scan);
+    scans_let_go(g, scan);
 }
 
 void scans_disturb(struct guard *g, struct scan *scan)
@@ -189,57 +179,82 @@ void scans_disturb(struct guard *g, struct scan *scan)
     if ( scan->flips && g->volatiles_count < GUARD_VOLATILE_MAX )
     {
         scan->has_run = true;
-        make_volatile(g, scan->gfn);
+        volatile_begin(g, scan->gfn);
     }
     else
         (void)pages_set(g->pages, scan->gfn, PAGE_UNSCANNED);
     for ( unsigned int i = 0; i < scan->waiters_count; i++ )
         scan->waiters[i].steps = false;
-    let_go(g, scan);
+    scans_let_go(g, scan);
 }
 
 /* ---- verdicts ---- */
 
-static void find(struct guard *g, const struct scan *scan, const struct scan_result *result, unsigned int verdict,
-                 unsigned int actions, bool from_cache)
+static bool is_ready(const struct scan *scan)
 {
-    uint64_t second = now_ns() / SECOND_NS;
-    struct finding finding = {
-        .domid = g->domid, .name = g->name, .uuid = g->uuid, .gfn = scan->gfn, .gla = scan->gla, .has_gla = scan->has_gla,
-        .rip = scan->rip, .cr3 = scan->cr3, .vcpu = scan->vcpu, .verdict = verdict, .actions = actions,
-        .has_run = scan->has_run, .from_cache = from_cache, .digest = scan->digest, .result = result,
-        .left_out = g->statistics.findings_left_out,
-    };
-
-    if ( g->findings_second != second )
-    {
-        g->findings_second = second;
-        g->findings_count = 0;
-    }
-    if ( g->findings_count >= FINDINGS_A_SECOND )
-    {
-        g->statistics.findings_left_out++;
-        return;
-    }
-    g->findings_count++;
-    g->statistics.findings++;
-    findings_add(g->broker->findings, &finding);
+    return scan->page || scan->kind != SCAN_PAGE;
 }
 
-/* Ends the scan. */
+static void submit(struct guard *g, struct scan *scan)
+{
+    const struct scanner *scanner = g->broker->scanner;
+    struct scan_request request = {
+        .id = scan->id, .domid = g->domid, .kind = scan->kind, .has_gla = scan->has_gla, .vcpu = scan->vcpu,
+        .urgency = !scan->is_over ? SCAN_DECIDE : scan->is_decided ? SCAN_AFTER : SCAN_NOTIFY,
+        .budget_ms = g->broker->settings->deadline, .gfn = scan->gfn, .gla = scan->gla, .rip = scan->rip, .cr3 = scan->cr3,
+        .rsp = scan->rsp, .registers = scan->has_registers ? &scan->registers : NULL, .page = scan->page,
+    };
+
+    memcpy(request.values, scan->values, sizeof(request.values));
+    if ( scanner->submit(scanner->opaque, &request) )
+        return;                   /* it is offered again */
+    scan->urgency = request.urgency;
+    scan->is_under_way = true;
+    scan->tries++;
+}
+
+void scans_submit(struct guard *g, struct scan *scan)
+{
+    struct hypervisor *hv = g->broker->hv;
+
+    /* As long as the vCPU waits they are those of the event. */
+    if ( !scan->is_over && !hv->ops->get_registers(hv, g->domid, scan->vcpu, &scan->registers) )
+        scan->has_registers = true;
+    if ( scan->kind != SCAN_PAGE && !scan->is_over && !monitors_decided(g, scan->kind) )
+    {
+        scan->has_run = true;
+        scans_let_go(g, scan);
+    }
+    submit(g, scan);
+}
+
+/* Those who only want to be told, of what has been decided and was not prevented. */
+static bool tell_others(struct guard *g, struct scan *scan, const struct scan_result *result)
+{
+    const struct scanner *scanner = g->broker->scanner;
+
+    if ( !scanner->wants || scan->urgency != SCAN_DECIDE || !scan->is_under_way || result->outcome != SCAN_DONE ||
+         !(scanner->wants(scanner->opaque, false) & ~scanner->wants(scanner->opaque, true) & 1U << scan->kind) )
+        return false;
+    if ( scans_over(g) >= SCANS_OVER_MAX )
+    {
+        g->statistics.untold++;
+        return false;
+    }
+    scan->is_decided = scan->has_run = true;
+    scan->tries = 0;
+    scan->is_under_way = false;
+    g->statistics.told++;
+    submit(g, scan);
+    return true;
+}
+
+/* Ends the scan, but for those who are told afterwards. */
 static void judge(struct guard *g, struct scan *scan, const struct scan_result *result, bool from_cache)
 {
-    struct broker *b = g->broker;
-    unsigned int verdict = result->outcome == SCAN_DONE && result->verdict < SCAN_VERDICTS ? result->verdict :
-                           POLICY_UNJUDGED;
-    unsigned int actions = policy_decide(b->policy, g->name, g->uuid, result->plugin, result->rule, verdict);
+    unsigned int actions = reports_of_scan(g, scan, result, from_cache);
     const unsigned int prevents = POLICY_DENY | POLICY_PAUSE | POLICY_KILL;
 
-    if ( verdict == POLICY_UNJUDGED && b->settings->unjudged == UNJUDGED_WAITS )
-        actions |= POLICY_DENY;
-    g->statistics.verdicts[verdict]++;
-    if ( actions & (POLICY_LOG | POLICY_HOOK) )
-        find(g, scan, result, verdict, actions, from_cache);
     if ( !scan->is_over && (actions & prevents) )
         deny(g, scan, actions);
     else if ( !scan->is_over )
@@ -247,33 +262,17 @@ static void judge(struct guard *g, struct scan *scan, const struct scan_result *
     else if ( actions & prevents )
     {
         /* Too late for this time, and not for the next one. */
-        if ( pages_get(g->pages, scan->gfn) == PAGE_SCANNED || pages_get(g->pages, scan->gfn) == PAGE_VOLATILE )
+        if ( scan->kind == SCAN_PAGE &&
+             (pages_get(g->pages, scan->gfn) == PAGE_SCANNED || pages_get(g->pages, scan->gfn) == PAGE_VOLATILE) )
             (void)pages_set(g->pages, scan->gfn, PAGE_UNSCANNED);
-        if ( actions & POLICY_KILL )
-            (void)b->hv->ops->crash_domain(b->hv, g->domid);
-        else if ( actions & POLICY_PAUSE )
-            (void)b->hv->ops->pause_domain(b->hv, g->domid);
+        guard_stop_domain(g, actions);
     }
-    drop(g, scan);
-}
-
-static void submit(struct guard *g, struct scan *scan)
-{
-    const struct scanner *scanner = g->broker->scanner;
-    struct scan_request request = {
-        .id = scan->id, .domid = g->domid, .urgency = scan->is_over ? SCAN_NOTIFY : SCAN_DECIDE, .has_gla = scan->has_gla,
-        .vcpu = scan->vcpu, .budget_ms = g->broker->settings->deadline, .gfn = scan->gfn, .gla = scan->gla, .rip = scan->rip,
-        .cr3 = scan->cr3, .rsp = scan->rsp, .page = scan->page,
-    };
-
-    if ( scanner->submit(scanner->opaque, &request) )
-        return;                   /* it is offered again */
-    scan->is_under_way = true;
-    scan->tries++;
+    if ( (actions & prevents) || !tell_others(g, scan, result) )
+        scans_drop(g, scan);
 }
 
 /* Its octets are here: the cache, or else a scanner. */
-static void look_up(struct guard *g, struct scan *scan, const void *octets)
+void scans_look_up(struct guard *g, struct scan *scan, const void *octets)
 {
     struct broker *b = g->broker;
     struct scan_result result;
@@ -283,8 +282,8 @@ static void look_up(struct guard *g, struct scan *scan, const void *octets)
     if ( !scan->page )
     {
         (void)pages_set(g->pages, scan->gfn, PAGE_UNSCANNED);
-        let_go(g, scan);
-        drop(g, scan);
+        scans_let_go(g, scan);
+        scans_drop(g, scan);
         return;
     }
     /* One copy: who maps it writable besides the guest, dom0 for a device, could change it between two looks. */
@@ -297,7 +296,7 @@ static void look_up(struct guard *g, struct scan *scan, const void *octets)
         return;
     }
     g->statistics.scans++;
-    submit(g, scan);
+    scans_submit(g, scan);
 }
 
 /* Nobody can look at it: it is of a kind that is no memory of the guest's. */
@@ -343,7 +342,7 @@ void scans_go(struct guard *g)
             if ( rc || errors[i] )
                 cannot_read(g, fresh[i], rc ? rc : errors[i]);
             else
-                look_up(g, fresh[i], octets + (size_t)i * SCAN_PAGE_BYTES);
+                scans_look_up(g, fresh[i], octets + (size_t)i * SCAN_PAGE_BYTES);
         if ( !rc )
             hv->ops->unmap_frames(hv, octets, count);
     }
@@ -357,7 +356,10 @@ bool scans_take(struct guard *g, const struct scan_result *result)
         scan = scan->next;
     if ( !scan )
         return false;
-    verdicts_keep(g->broker->verdicts, scan->digest, result);
+    g->wants_rescan |= result->rescan;
+    /* Who was only told adds to the verdict of who decided. */
+    if ( scan->kind == SCAN_PAGE && (scan->urgency != SCAN_AFTER || result->verdict >= SCAN_SUSPICIOUS) )
+        verdicts_keep(g->broker->verdicts, scan->digest, result);
     if ( result->outcome == SCAN_FAILED && scan->tries < TRIES_MAX )
     {
         scan->is_under_way = false;
@@ -374,9 +376,14 @@ static void expire(struct guard *g, struct scan *scan)
 {
     g->statistics.late++;
     scan->has_run = true;
-    log_message(LOG_WARNING, LOG_DOMAIN(g->domid, g->name, "late"),
-                "%s: page %#llx was not judged within %u ms and is let be executed; the scan goes on", g->name,
-                (unsigned long long)scan->gfn, g->broker->settings->deadline);
+    if ( scan->kind == SCAN_PAGE )
+        log_message(LOG_WARNING, LOG_DOMAIN(g->domid, g->name, "late"),
+                    "%s: page %#llx was not judged within %u ms and is let be executed; the scan goes on", g->name,
+                    (unsigned long long)scan->gfn, g->broker->settings->deadline);
+    else
+        log_message(LOG_WARNING, LOG_DOMAIN(g->domid, g->name, "late"),
+                    "%s: %s was not judged within %u ms and is let happen; plugins are asked on", g->name,
+                    reports_name_of(scan->kind), g->broker->settings->deadline);
     allow(g, scan);
 }
 
@@ -393,12 +400,13 @@ uint64_t scans_tick(struct guard *g, uint64_t now)
         following = scan->next;
         if ( !scan->is_over && runs && now >= scan->deadline )
             expire(g, scan);
-        if ( !scan->is_under_way && scan->page )
+        if ( !scan->is_under_way && is_ready(scan) )
             submit(g, scan);
         over += scan->is_over;
-        if ( scan->is_over && !scan->is_under_way && over > OVER_MAX )
+        if ( scan->is_over && !scan->is_under_way && over > SCANS_OVER_MAX )
         {
-            drop(g, scan);
+            g->statistics.untold++;
+            scans_drop(g, scan);
             continue;
         }
         if ( !scan->is_over && runs )
@@ -411,60 +419,17 @@ uint64_t scans_tick(struct guard *g, uint64_t now)
     return next;
 }
 
-/* ---- pages that flip too often ---- */
-
-/* A look that nobody waits for. */
-static void look_at(struct guard *g, uint64_t gfn)
-{
-    struct hypervisor *hv = g->broker->hv;
-    const void *octets;
-    struct scan *scan;
-    unsigned int over = 0;
-    int error;
-
-    for ( scan = g->scans; scan; scan = scan->next )
-        over += scan->is_over;
-    if ( over >= OVER_MAX || pages_get(g->pages, gfn) != PAGE_VOLATILE )
-        return;
-    if ( hv->ops->map_frames(hv, g->domid, &gfn, 1, &error, &octets) )
-        return;
-    scan = error ? NULL : make(g, gfn);
-    if ( scan )
-    {
-        scan->is_over = scan->has_run = true;
-        look_up(g, scan, octets);
-    }
-    hv->ops->unmap_frames(hv, octets, 1);
-}
-
-void scans_tick_volatile(struct guard *g, uint64_t second)
-{
-    for ( unsigned int i = 0; i < g->volatiles_count; )
-    {
-        look_at(g, g->volatiles[i]);
-        if ( second - g->volatile_since[i] < VOLATILE_SECONDS )
-        {
-            i++;
-            continue;
-        }
-        (void)pages_set(g->pages, g->volatiles[i], PAGE_UNSCANNED);
-        g->volatiles[i] = g->volatiles[--g->volatiles_count];
-        g->volatile_since[i] = g->volatile_since[g->volatiles_count];
-    }
-    guard_publish(g);
-}
-
 /* ---- the end ---- */
 
 void scans_release(struct guard *g)
 {
     for ( struct scan *scan = g->scans; scan; scan = scan->next )
         if ( !scan->is_over )
-            let_go(g, scan);
+            scans_let_go(g, scan);
 }
 
 void scans_close(struct guard *g)
 {
     while ( g->scans )
-        drop(g, g->scans);
+        scans_drop(g, g->scans);
 }

@@ -60,6 +60,9 @@ static struct json_object *describe_scans(const struct guard *g)
     json_add_number(object, "stepped", s->stepped);
     json_add_number(object, "unreadable", s->unreadable);
     json_add_number(object, "became_volatile", s->volatile_pages);
+    json_add_number(object, "monitored", s->monitored);
+    json_add_number(object, "told", s->told);
+    json_add_number(object, "untold", s->untold);
     json_add_number(object, "findings", s->findings);
     json_add_number(object, "findings_left_out", s->findings_left_out);
     json_add_number(object, "vcpus_waiting", waiting);

@@ -108,6 +108,7 @@ bool verdicts_find(struct verdicts *verdicts, const uint8_t digest[SCAN_DIGEST_B
         out->generation = generation;
     }
     out->id = out->nanoseconds = 0;
+    out->rescan = false;
     /* Whose page it was then is not whose it is now. */
     out->has_process = false;
     out->pid = 0;
@@ -121,6 +122,12 @@ static void forget(struct verdicts *verdicts, struct verdict *place)
     place->finding = NULL;
     verdicts->statistics.entries -= place->generation != 0;
     place->generation = 0;
+}
+
+void verdicts_clear(struct verdicts *verdicts)
+{
+    for ( uint64_t i = 0; i < verdicts->statistics.limit; i++ )
+        forget(verdicts, &verdicts->places[i]);
 }
 
 /* The digest's own place, a free one, or that of what was asked for longest ago. */
@@ -153,6 +160,9 @@ void verdicts_keep(struct verdicts *verdicts, const uint8_t digest[SCAN_DIGEST_B
         if ( !finding )
             return;
         *finding = *result;
+        /* Those are the scanner's; and of an equal page the heaviest is enough. */
+        finding->others = NULL;
+        finding->others_count = finding->others_lost = 0;
     }
     place = make_place(verdicts, digest);
     forget(verdicts, place);

@@ -23,6 +23,9 @@ bool verdicts_find(struct verdicts *verdicts, const uint8_t digest[SCAN_DIGEST_B
 /* Keeps one whose outcome is SCAN_DONE, and which depends on the page alone; others are not kept. */
 void verdicts_keep(struct verdicts *verdicts, const uint8_t digest[SCAN_DIGEST_BYTES], const struct scan_result *result);
 
+/* All is forgotten: somebody judges by something else now. */
+void verdicts_clear(struct verdicts *verdicts);
+
 struct verdicts_statistics {
     uint64_t hits, misses, kept, forgotten;
     uint64_t entries, limit;

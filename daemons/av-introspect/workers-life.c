@@ -111,7 +111,6 @@ static void died(struct workers *w, struct runner *runner, const char *how)
 static void begin(struct workers *w, struct runner *runner, struct slot *slot)
 {
     struct request_in *in = process_request(&runner->process);
-    const struct scan_request *request = slot ? &slot->request : NULL;
     uint64_t now = view_now(), hang = (uint64_t)w->options.hang_ms * 1000000;
 
     runner->life = LIFE_BUSY;
@@ -119,22 +118,18 @@ static void begin(struct workers *w, struct runner *runner, struct slot *slot)
     runner->limit = now + hang;
     runner->idle_calls = 0;
     memset(&in->event, 0, sizeof(in->event));
-    in->has_registers = 0;
-    in->kind = slot ? REQUEST_PAGE : REQUEST_TICK;
-    in->who = slot && request->urgency == SCAN_DECIDE ? JUDGE_DECIDE : JUDGE_ALL;
     /* Nobody may wait any more, but the verdict is wanted; so plugins have all the time there is, less some to end. */
     in->deadline = now + hang / 4 * 3;
     if ( slot )
     {
         slot->state = SLOT_RUNS;
-        in->event = (struct av_event){
-            .size = sizeof(in->event), .kind = AV_EVENT_SCAN, .vcpu = request->vcpu, .gfn = request->gfn,
-            .gva = request->has_gla ? request->gla : 0, .rip = request->rip, .cr3 = request->cr3,
-            .flags = AV_FLAG_EXECUTE | AV_FLAG_REGISTERS | (request->has_gla ? AV_FLAG_GVA : 0) |
-                     (request->urgency == SCAN_DECIDE ? AV_FLAG_WAITING : 0) | (slot->again ? AV_FLAG_AGAIN : 0),
-        };
-        in->event.gpr[4] = request->rsp;
-        memcpy(in->page, slot->page, sizeof(in->page));
+        request_put(in, slot);
+    }
+    else
+    {
+        in->kind = REQUEST_TICK;
+        in->who = JUDGE_ALL;
+        request_put_registers(w, runner->domain, in);
     }
     process_begin(&runner->process);
 }
@@ -192,6 +187,8 @@ static void start(struct workers *w, struct domain *domain)
     {
         runner->domain = domain;
         runner->life = LIFE_STARTS;
+        /* For attach(), which comes before any request. */
+        request_put_registers(w, domain, process_request(&runner->process));
         runner->tag = ++w->next_tag;
         runner->generation = w->generation;
         runner->limit = view_now() + START_NS;
@@ -463,7 +460,7 @@ static void check_limits(struct workers *w, uint64_t now)
 /* Plugins that look for themselves: by a worker that has nothing else to do. */
 static void tick_domain(struct workers *w, struct domain *domain, uint64_t now)
 {
-    if ( !w->tick_ms || now - domain->ticked < (uint64_t)w->tick_ms * 1000000 )
+    if ( !w->tick_ms || domain->has_ticked || now - domain->ticked < (uint64_t)w->tick_ms * 1000000 )
         return;
     for ( struct runner *r = w->runners; r; r = r->next )
         if ( r->domain == domain && r->life == LIFE_IDLE && !r->killed && r->generation == w->generation )

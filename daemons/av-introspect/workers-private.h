@@ -34,9 +34,12 @@ struct slot {
     enum slot_state state;
     uint64_t order;                     /* of submission; who died comes first again */
     struct scan_request request;
+    bool has_registers;
+    struct hypervisor_registers registers;
     uint64_t name;                      /* poison.h */
     bool again;
     struct scan_result result;
+    struct scan_finding *others;        /* malloc'd; the result's, until it is taken */
     unsigned char page[SCAN_PAGE_BYTES];
 };
 
@@ -63,6 +66,9 @@ struct domain {
     uint32_t failures;                  /* deaths since the last judgement */
     uint64_t not_before;                /* back-off */
     uint64_t ticked;
+    bool has_ticked;                    /* and what was found then was not taken: told, told_others */
+    struct scan_result told;
+    struct scan_finding *told_others;
     struct domain *next;
 };
 
@@ -82,9 +88,12 @@ struct workers {
     struct domain *domains;
     struct runner *runners;
     uint64_t next_tag, next_order;
-    uint32_t results;                   /* SLOT_DONE in all domains */
+    uint32_t results;                   /* SLOT_DONE and has_ticked, in all domains */
     int (*read)(void *arg, uint16_t domid, uint64_t gfn, void *page);
     void *read_arg;
+    int (*get_registers)(void *arg, uint16_t domid, uint32_t vcpu, struct hypervisor_registers *out);
+    void *registers_arg;
+    struct scan_finding *taken;         /* others of the result that was taken last */
     struct judgement judgement;         /* the one that is looked at */
 };
 
@@ -102,6 +111,19 @@ void life_renew(struct workers *w);
 void life_close(struct workers *w);
 int  life_link(struct workers *w);
 
+/* ---- workers-requests.c ---- */
+
+/* All but when: kind, who, event, registers, page. */
+void request_put(struct request_in *in, const struct slot *slot);
+/* For plugins that were told of no event: registers of the first vCPU, as they are now. */
+void request_put_registers(const struct workers *w, const struct domain *domain, struct request_in *in);
+
+/* ---- workers-results.c ---- */
+
+void result_copy_text(char *out, size_t size, const char *text);
+/* *others: all findings but the heaviest, malloc'd; NULL: none. */
+void result_fill(struct scan_result *result, struct scan_finding **others, const struct judgement *judgement);
+
 /* ---- workers.c ---- */
 
 /* The next request that a worker is to have; NULL: none waits. */
@@ -110,7 +132,7 @@ struct slot *slot_next(struct domain *domain);
 void slot_judged(struct workers *w, struct domain *domain, struct slot *slot, const struct judgement *judgement,
                  uint64_t generation, uint64_t nanoseconds);
 void slot_died(struct workers *w, struct domain *domain, struct slot *slot, const char *plugin, const char *how);
-/* Findings of a tick, which nobody asked for. */
+/* What plugins found in a tick, or say of one. */
 void tick_judged(struct workers *w, struct domain *domain, const struct judgement *judgement);
 
 #endif /* AV_WORKERS_PRIVATE_H */

@@ -14,11 +14,17 @@
 #include <unistd.h>
 
 #include <daemon/log.h>
-#include <daemon/utf8.h>
 
 #include "view.h"
 #include "workers-private.h"
 
+#define SAME(kind, bit) _Static_assert(1u << (kind) == (bit), #bit)
+SAME(SCAN_PAGE, AV_EVENT_SCAN);
+SAME(SCAN_REGISTER, AV_EVENT_REGISTER);
+SAME(SCAN_MSR, AV_EVENT_MSR);
+SAME(SCAN_INTERRUPT, AV_EVENT_INTERRUPT);
+SAME(SCAN_REQUEST, AV_EVENT_REQUEST);
+SAME(SCAN_OVERFLOW, AV_EVENT_OVERFLOW);
 _Static_assert((int)AV_CLEAN == (int)SCAN_CLEAN && (int)AV_UNKNOWN == (int)SCAN_UNKNOWN &&
                (int)AV_SUSPICIOUS == (int)SCAN_SUSPICIOUS && (int)AV_MALICIOUS == (int)SCAN_MALICIOUS, "one order of verdicts");
 
@@ -36,60 +42,41 @@ static struct domain *find_domain(const struct workers *w, uint16_t domid)
 
 /* ---- results ---- */
 
-static void copy_text(char *out, size_t size, const char *text)
+/* One more result is to be taken. */
+static void announce(struct workers *w)
 {
-    utf8_escape(out, size, text, strlen(text));
+    const uint64_t one = 1;
+
+    if ( !w->results++ && write(w->pending, &one, sizeof(one)) < 0 )
+        log_message(LOG_ERR, LOG_HOST("worker-failed"), "eventfd: %m");
+}
+
+static void count_taken(struct workers *w)
+{
+    uint64_t count;
+
+    if ( !--w->results && read(w->pending, &count, sizeof(count)) < 0 )
+        log_message(LOG_DEBUG, NULL, "eventfd: %m");
 }
 
 static void finish(struct workers *w, struct domain *domain, struct slot *slot, enum scan_outcome outcome)
 {
-    const uint64_t one = 1;
-
     slot->result.id = slot->request.id;
+    slot->result.domid = domain->domid;
     slot->result.outcome = outcome;
     slot->state = SLOT_DONE;
     domain->statistics.in_flight--;
     domain->statistics.done += outcome == SCAN_DONE;
     domain->statistics.failed += outcome == SCAN_FAILED;
     domain->statistics.refused += outcome == SCAN_REFUSED;
-    if ( !w->results++ && write(w->pending, &one, sizeof(one)) < 0 )
-        log_message(LOG_ERR, LOG_HOST("worker-failed"), "eventfd: %m");
-}
-
-static const struct judge_finding *heaviest(const struct judgement *judgement)
-{
-    const struct judge_finding *found = NULL;
-
-    for ( uint32_t i = 0; i < judgement->count; i++ )
-        if ( !found || judgement->findings[i].verdict > found->verdict )
-            found = &judgement->findings[i];
-    return found;
-}
-
-static void fill_result(struct scan_result *result, const struct judgement *judgement)
-{
-    const struct judge_finding *finding = heaviest(judgement);
-
-    result->verdict = judgement->verdict;
-    result->has_context = judgement->more;
-    if ( !finding )
-        return;
-    copy_text(result->plugin, sizeof(result->plugin), finding->plugin);
-    copy_text(result->rule, sizeof(result->rule), finding->rule);
-    copy_text(result->text, sizeof(result->text), finding->text);
-    result->has_process = finding->has_process;
-    if ( !finding->has_process )
-        return;
-    result->pid = finding->process.pid;
-    copy_text(result->comm, sizeof(result->comm), finding->process.name);
-    copy_text(result->path, sizeof(result->path), finding->process.path);
+    announce(w);
 }
 
 void slot_judged(struct workers *w, struct domain *domain, struct slot *slot, const struct judgement *judgement,
                  uint64_t generation, uint64_t nanoseconds)
 {
     poison_judged(w->poison, slot->name);
-    fill_result(&slot->result, judgement);
+    result_fill(&slot->result, &slot->others, judgement);
     slot->result.generation = generation;
     slot->result.nanoseconds = nanoseconds;
     finish(w, domain, slot, SCAN_DONE);
@@ -103,9 +90,9 @@ static void refuse(struct workers *w, struct domain *domain, struct slot *slot, 
     snprintf(text, sizeof(text), "%u workers in a row have died of this page; the last one, in plugin %s, %s",
              POISON_DEATHS, plugin, how);
     slot->result.verdict = SCAN_UNKNOWN;
-    copy_text(slot->result.plugin, sizeof(slot->result.plugin), plugin);
-    copy_text(slot->result.rule, sizeof(slot->result.rule), "kills-workers");
-    copy_text(slot->result.text, sizeof(slot->result.text), text);
+    result_copy_text(slot->result.plugin, sizeof(slot->result.plugin), plugin);
+    result_copy_text(slot->result.rule, sizeof(slot->result.rule), "kills-workers");
+    result_copy_text(slot->result.text, sizeof(slot->result.text), text);
     finish(w, domain, slot, SCAN_REFUSED);
 }
 
@@ -125,14 +112,12 @@ void slot_died(struct workers *w, struct domain *domain, struct slot *slot, cons
 
 void tick_judged(struct workers *w, struct domain *domain, const struct judgement *judgement)
 {
-    (void)w;
-    for ( uint32_t i = 0; i < judgement->count; i++ )
-    {
-        const struct judge_finding *f = &judgement->findings[i];
-
-        log_message(f->verdict >= AV_SUSPICIOUS ? LOG_WARNING : LOG_INFO, LOG_DOMAIN(domain->domid, NULL, "finding"),
-                    "plugin %s: %s: %s", f->plugin, f->rule, f->text);
-    }
+    if ( !judgement->count && judgement->verdict < AV_SUSPICIOUS && !judgement->rescan )
+        return;
+    domain->told = (struct scan_result){ .domid = domain->domid, .outcome = SCAN_DONE, .generation = w->generation };
+    result_fill(&domain->told, &domain->told_others, judgement);
+    domain->has_ticked = true;
+    announce(w);
 }
 
 /* ---- requests ---- */
@@ -165,9 +150,9 @@ static struct slot *free_slot(struct domain *domain, enum scan_urgency urgency)
         if ( slot->state == SLOT_FREE )
             found = slot;
         else
-            notifications += slot->request.urgency == SCAN_NOTIFY;
+            notifications += slot->request.urgency != SCAN_DECIDE;
     }
-    return urgency == SCAN_NOTIFY && notifications >= WORKERS_SLOTS / 2 ? NULL : found;
+    return urgency != SCAN_DECIDE && notifications >= WORKERS_SLOTS / 2 ? NULL : found;
 }
 
 static int submit(void *opaque, const struct scan_request *request)
@@ -178,7 +163,8 @@ static int submit(void *opaque, const struct scan_request *request)
 
     if ( !domain )
         return -ENOENT;
-    if ( !request->id || !request->page || request->urgency > SCAN_NOTIFY )
+    if ( !request->id || request->kind >= SCAN_TICK || (request->kind == SCAN_PAGE && !request->page) ||
+         request->urgency > SCAN_AFTER )
         return -EINVAL;
     /* Without rules there are no workers; and after many deaths there is none that will come soon. */
     if ( !w->generation || domain->not_before > view_now() + SOON_NS )
@@ -188,8 +174,20 @@ static int submit(void *opaque, const struct scan_request *request)
         return -EAGAIN;
 
     memset(&slot->result, 0, sizeof(slot->result));
-    memcpy(slot->page, request->page, SCAN_PAGE_BYTES);
     slot->request = *request;
+    slot->has_registers = request->registers;
+    if ( slot->has_registers )
+        slot->registers = *request->registers;
+    slot->request.registers = &slot->registers;
+    if ( request->kind == SCAN_PAGE )
+        memcpy(slot->page, request->page, SCAN_PAGE_BYTES);
+    else
+    {
+        /* By this it is known again if workers die of it. */
+        memset(slot->page, 0, SCAN_PAGE_BYTES);
+        slot->page[0] = request->kind;
+        memcpy(slot->page + sizeof(uint64_t), request->values, sizeof(request->values));
+    }
     slot->request.page = slot->page;
     slot->name = poison_name(w->poison, slot->page);
     slot->order = ++w->next_order;
@@ -207,10 +205,21 @@ static int submit(void *opaque, const struct scan_request *request)
 static int take(void *opaque, struct scan_result *out)
 {
     struct workers *w = opaque;
-    uint64_t count;
 
+    free(w->taken);
+    w->taken = NULL;
     life_look(w);
     for ( struct domain *domain = w->domains; w->results && domain; domain = domain->next )
+    {
+        if ( domain->has_ticked )
+        {
+            *out = domain->told;
+            w->taken = domain->told_others;
+            domain->told_others = NULL;
+            domain->has_ticked = false;
+            count_taken(w);
+            return 1;
+        }
         for ( unsigned int i = 0; i < WORKERS_SLOTS; i++ )
         {
             struct slot *slot = &domain->slots[i];
@@ -218,11 +227,13 @@ static int take(void *opaque, struct scan_result *out)
             if ( slot->state != SLOT_DONE )
                 continue;
             *out = slot->result;
+            w->taken = slot->others;
+            slot->others = NULL;
             slot->state = SLOT_FREE;
-            if ( !--w->results && read(w->pending, &count, sizeof(count)) < 0 )
-                log_message(LOG_DEBUG, NULL, "eventfd: %m");
+            count_taken(w);
             return 1;
         }
+    }
     return 0;
 }
 
@@ -246,11 +257,18 @@ static int add_domain(void *opaque, uint16_t domid)
     return 0;
 }
 
+static void free_domain(struct domain *domain)
+{
+    for ( unsigned int i = 0; i < WORKERS_SLOTS; i++ )
+        free(domain->slots[i].others);
+    free(domain->told_others);
+    free(domain);
+}
+
 static void remove_domain(void *opaque, uint16_t domid)
 {
     struct workers *w = opaque;
     struct domain **at = &w->domains, *domain;
-    uint64_t count;
 
     while ( *at && (*at)->domid != domid )
         at = &(*at)->next;
@@ -259,10 +277,12 @@ static void remove_domain(void *opaque, uint16_t domid)
         return;
     *at = domain->next;
     for ( unsigned int i = 0; i < WORKERS_SLOTS; i++ )
-        if ( domain->slots[i].state == SLOT_DONE && !--w->results && read(w->pending, &count, sizeof(count)) < 0 )
-            log_message(LOG_DEBUG, NULL, "eventfd: %m");
+        if ( domain->slots[i].state == SLOT_DONE )
+            count_taken(w);
+    if ( domain->has_ticked )
+        count_taken(w);
     life_leave(w, domain);
-    free(domain);
+    free_domain(domain);
 }
 
 /* ---- the rest of a scanner ---- */
@@ -298,6 +318,22 @@ static void set_memory(void *opaque, int (*read)(void *arg, uint16_t domid, uint
     w->read_arg = arg;
 }
 
+static void set_registers(void *opaque,
+                          int (*get)(void *arg, uint16_t domid, uint32_t vcpu, struct hypervisor_registers *out), void *arg)
+{
+    struct workers *w = opaque;
+
+    w->get_registers = get;
+    w->registers_arg = arg;
+}
+
+static uint32_t wants(void *opaque, bool decide)
+{
+    const struct workers *w = opaque;
+
+    return decide ? w->decide : w->notify;
+}
+
 static void get_statistics(void *opaque, uint16_t domid, struct scan_statistics *out)
 {
     struct workers *w = opaque;
@@ -325,7 +361,7 @@ static void close_workers(void *opaque)
         struct domain *domain = w->domains;
 
         w->domains = domain->next;
-        free(domain);
+        free_domain(domain);
     }
     poison_close(w->poison);
     if ( w->pending >= 0 )
@@ -336,6 +372,7 @@ static void close_workers(void *opaque)
     free(w->directory);
     free(w->plugins);
     free(w->user);
+    free(w->taken);
     free(w);
 }
 
@@ -373,8 +410,8 @@ int workers_open(struct scanner *scanner, const struct workers_options *options,
         goto fail;
     *scanner = (struct scanner){
         .opaque = w, .add_domain = add_domain, .remove_domain = remove_domain, .submit = submit, .take = take, .fd = fd,
-        .tick = tick, .generation = generation, .reload = reload, .set_memory = set_memory, .get_statistics = get_statistics,
-        .close = close_workers,
+        .tick = tick, .generation = generation, .reload = reload, .set_memory = set_memory, .set_registers = set_registers,
+        .wants = wants, .get_statistics = get_statistics, .close = close_workers,
     };
     return 0;
 
@@ -413,11 +450,4 @@ int workers_wait(const struct scanner *scanner, uint32_t milliseconds, struct pl
 int workers_reload(const struct scanner *scanner)
 {
     return reload(scanner->opaque);
-}
-
-bool workers_notify(const struct scanner *scanner)
-{
-    const struct workers *w = scanner->opaque;
-
-    return w->notify & ~w->decide & AV_EVENT_SCAN;
 }

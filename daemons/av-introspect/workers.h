@@ -36,8 +36,4 @@ int workers_wait(const struct scanner *scanner, uint32_t milliseconds, struct pl
  */
 int workers_reload(const struct scanner *scanner);
 
-/* Some plugin wants to be told of pages that others have decided about: submit them again with SCAN_NOTIFY, if they were
- * not denied. */
-bool workers_notify(const struct scanner *scanner);
-
 #endif /* AV_WORKERS_H */
