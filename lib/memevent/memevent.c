@@ -117,7 +117,8 @@ static int open_transport(const struct hypervisor_ring *ring, enum memevent_clas
 {
     switch ( ring->kind )
     {
-    case RING_VM_EVENT: return ring_vm_event_open(ring->page, ring->size, RING_VM_EVENT_START, out);
+    case RING_VM_EVENT:
+        return ring_vm_event_open(ring->page, ring->size, channel_class, RING_VM_EVENT_START, out);
     case RING_RELIABLE: return ring_reliable_open(ring, channel_class, out);
     case RING_LOSSY:    return ring_lossy_open(ring, out);
     default:            return -EINVAL;

@@ -75,11 +75,11 @@ int outstanding_take(struct outstanding *table, uint64_t *id)
     return (int)index;
 }
 
-int outstanding_release(struct outstanding *table, uint64_t id)
+int outstanding_find(const struct outstanding *table, uint64_t id)
 {
     uint64_t generation = id >> OUTSTANDING_INDEX_BITS;
     uint64_t index = (id & INDEX_MASK) - 1;    /* of a 0: beyond every limit */
-    struct outstanding_place *place;
+    const struct outstanding_place *place;
     uint64_t uses, use;
 
     if ( index >= table->limit )
@@ -96,8 +96,18 @@ int outstanding_release(struct outstanding *table, uint64_t id)
     if ( use < uses || !place->in_use )
         return -EALREADY;
 
-    place->in_use = false;
+    return (int)index;
+}
+
+int outstanding_release(struct outstanding *table, uint64_t id)
+{
+    int index = outstanding_find(table, id);
+
+    if ( index < 0 )
+        return index;
+
+    table->places[index].in_use = false;
     table->free[table->limit - table->count--] = (uint32_t)index;
 
-    return (int)index;
+    return index;
 }

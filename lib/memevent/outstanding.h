@@ -53,7 +53,10 @@ void outstanding_close(struct outstanding *table);    /* of a zeroed table, too 
 /* Takes a free place and returns its index; *id is its new id.  -ENOSPC. */
 int  outstanding_take(struct outstanding *table, uint64_t *id);
 
-/* Gives back the place that id names and returns its index.  -ENOENT, -EALREADY. */
+/* The index of the place that id names and that is in use.  -ENOENT: there never was such an id; -EALREADY. */
+int  outstanding_find(const struct outstanding *table, uint64_t id);
+
+/* The same, and gives the place back. */
 int  outstanding_release(struct outstanding *table, uint64_t id);
 
 #endif /* MEMEVENT_OUTSTANDING_H */

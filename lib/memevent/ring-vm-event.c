@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Xen's vm_event ring, interface version 7, as the paging class uses it: bounds, decoding, and the one
- * place where a response is built.  Locks, notifications and statistics are the channel's (memevent.c).
+ * Xen's vm_event ring, interface version 7, as its paging and its monitor ring use it: bounds, decoding, and the one place
+ * where a response is built.  What a monitor's entry says is vm-event-access.c's; locks, notifications and statistics are
+ * the channel's (memevent.c).
  *
  * One page: four indices, then slots of 400 bytes that hold first a request, later a
  * response.  Response number n goes into the slot of request number n, whichever request it
@@ -16,6 +17,7 @@
 #include "barrier.h"
 #include "outstanding.h"
 #include "ring-vm-event.h"
+#include "vm-event-access.h"
 
 /*
  * Xen's public headers need the integer types and hide this one from everybody but tool stacks.  Of
@@ -26,9 +28,13 @@
 #endif
 #include <xen/vm_event.h>
 
-/* A slot's beginning up to the end of what a paging event says; the rest are registers. */
-#define ENTRY_BYTES (offsetof(vm_event_request_t, u) + sizeof(struct vm_event_paging))
-#define ENTRY_WORDS (ENTRY_BYTES / sizeof(uint64_t))
+/* A slot's beginning up to the end of what a paging event says; the rest are registers, which a monitor wants. */
+#define PAGING_BYTES (offsetof(vm_event_request_t, u) + sizeof(struct vm_event_paging))
+#define PAGING_WORDS (PAGING_BYTES / sizeof(uint64_t))
+#define ENTRY_WORDS  (sizeof(vm_event_request_t) / sizeof(uint64_t))
+
+/* The most of an entry's body that Xen wants to see again: which frame, and what was tried there. */
+#define BODY_BYTES   sizeof(struct vm_event_mem_access)
 
 #define KNOWN_FLAGS        (VM_EVENT_FLAG_VCPU_PAUSED | VM_EVENT_FLAG_FOREIGN)
 #define KNOWN_PAGING_FLAGS (MEM_PAGING_DROP_PAGE | MEM_PAGING_EVICT_FAIL)
@@ -36,7 +42,9 @@
 _Static_assert(VM_EVENT_INTERFACE_VERSION == 7, "another interface version needs another decoder");
 _Static_assert(sizeof(vm_event_request_t) == 400, "the layout of version 7");
 _Static_assert(offsetof(vm_event_request_t, u) == 24, "the layout of version 7");
-_Static_assert(ENTRY_BYTES % sizeof(uint64_t) == 0, "copied in words");
+_Static_assert(PAGING_BYTES % sizeof(uint64_t) == 0, "copied in words");
+_Static_assert(sizeof(vm_event_request_t) % sizeof(uint64_t) == 0, "copied in words");
+_Static_assert(sizeof(struct vm_event_paging) <= BODY_BYTES, "of either ring");
 _Static_assert(sizeof(vm_event_request_t) == sizeof(vm_event_response_t), "slots hold both");
 
 /* What a response is built from. */
@@ -44,13 +52,12 @@ struct request {
     uint32_t reason;
     uint32_t flags;
     uint32_t vcpu;
-    uint32_t p2mt;
-    uint32_t paging_flags;
-    uint64_t gfn;
+    uint8_t  body[BODY_BYTES];
 };
 
 struct ring_vm_event {
     struct transport base;
+    bool is_monitor;              /* class ACCESS; else PAGING */
 
     vm_event_sring_t *shared;
     uint32_t slots;               /* a power of two */
@@ -64,6 +71,7 @@ struct ring_vm_event {
 
     struct outstanding table;
     struct request *requests;     /* one for each place of the table */
+    union vm_event_slot *slots_taken;   /* so, too; NULL without is_monitor */
 };
 
 static struct ring_vm_event *to_ring(struct transport *transport)
@@ -85,6 +93,7 @@ static void ring_close(struct transport *transport)
 
     outstanding_close(&ring->table);
     free(ring->requests);
+    free(ring->slots_taken);
     free(ring);
 }
 
@@ -96,13 +105,9 @@ static void build_response(struct ring_vm_event *ring, const struct request *req
         .flags   = request->flags,
         .reason  = request->reason,
         .vcpu_id = request->vcpu,
-        .u.mem_paging = {
-            .gfn   = request->gfn,
-            .p2mt  = request->p2mt,
-            .flags = request->paging_flags,
-        },
     };
 
+    memcpy(&response.u, request->body, sizeof(request->body));
     ring->shared->ring[ring->rsp_built & (ring->slots - 1)].rsp = response;
     ring->rsp_built++;
 }
@@ -129,7 +134,7 @@ static int begin_batch(struct ring_vm_event *ring)
     return req_prod != ring->req_cons;
 }
 
-static bool is_sane(const vm_event_request_t *entry)
+static bool is_paging(const vm_event_request_t *entry)
 {
     return entry->version == VM_EVENT_INTERFACE_VERSION &&
            entry->reason == VM_EVENT_REASON_MEM_PAGING &&
@@ -137,29 +142,43 @@ static bool is_sane(const vm_event_request_t *entry)
            !(entry->u.mem_paging.flags & ~KNOWN_PAGING_FLAGS);
 }
 
-static void decode(const struct request *request, uint64_t id, struct memevent_event *event)
+static void decode_paging(const vm_event_request_t *entry, uint64_t id, struct memevent_event *event)
 {
+    const struct vm_event_paging *paging = &entry->u.mem_paging;
     uint16_t flags = 0;
 
-    if ( request->flags & VM_EVENT_FLAG_VCPU_PAUSED )
+    if ( entry->flags & VM_EVENT_FLAG_VCPU_PAUSED )
         flags |= MEMEVENT_FLAG_VCPU_PAUSED;
-    if ( request->flags & VM_EVENT_FLAG_FOREIGN )
+    if ( entry->flags & VM_EVENT_FLAG_FOREIGN )
         flags |= MEMEVENT_FLAG_FOREIGN;
 
     *event = (struct memevent_event){
-        .id = id, .gfn = request->gfn, .vcpu = request->vcpu, .kind = MEMEVENT_PAGING_POPULATE,
+        .id = id, .gfn = paging->gfn, .vcpu = entry->vcpu_id, .kind = MEMEVENT_PAGING_POPULATE,
     };
 
-    if ( request->paging_flags & MEM_PAGING_DROP_PAGE )
+    if ( paging->flags & MEM_PAGING_DROP_PAGE )
     {
         event->kind = MEMEVENT_PAGING_DROP;
-        if ( request->paging_flags & MEM_PAGING_EVICT_FAIL )
+        if ( paging->flags & MEM_PAGING_EVICT_FAIL )
             flags |= MEMEVENT_FLAG_EVICT_FAILS;
     }
-    else if ( request->paging_flags & MEM_PAGING_EVICT_FAIL )
+    else if ( paging->flags & MEM_PAGING_EVICT_FAIL )
         event->kind = MEMEVENT_PAGING_TOUCHED;
 
     event->flags = flags;
+}
+
+/* The request at this place of the table, as details and as an event. */
+static void keep_access(struct ring_vm_event *ring, int place, const vm_event_request_t *entry, uint64_t id,
+                        struct memevent_event *event)
+{
+    struct xen_memevent_request *request = &ring->slots_taken[place].access.request;
+
+    vm_event_fill_slot(&ring->slots_taken[place], entry);
+    request->id = id;
+    *event = (struct memevent_event){
+        .id = id, .gfn = request->gfn, .vcpu = request->vcpu, .kind = request->kind, .flags = request->flags,
+    };
 }
 
 static int ring_take(struct transport *transport, struct memevent_event *event)
@@ -167,7 +186,7 @@ static int ring_take(struct transport *transport, struct memevent_event *event)
     struct ring_vm_event *ring = to_ring(transport);
     union {
         vm_event_request_t request;
-        uint64_t words[sizeof(vm_event_request_t) / sizeof(uint64_t)];
+        uint64_t words[ENTRY_WORDS];
     } copy = { .words = { 0 } };
     const vm_event_request_t *entry = &copy.request;
     struct request request;
@@ -184,10 +203,11 @@ static int ring_take(struct transport *transport, struct memevent_event *event)
             return rc;
     }
 
-    copy_once(copy.words, &ring->shared->ring[ring->req_cons & (ring->slots - 1)], ENTRY_WORDS);
+    copy_once(copy.words, &ring->shared->ring[ring->req_cons & (ring->slots - 1)],
+              ring->is_monitor ? ENTRY_WORDS : PAGING_WORDS);
     ring->req_cons++;
 
-    if ( !is_sane(entry) )
+    if ( ring->is_monitor ? !vm_event_is_access(entry) : !is_paging(entry) )
     {
         /*
          * No part of it can be trusted but the wish to have a vCPU unpaused, which Xen checks
@@ -202,14 +222,8 @@ static int ring_take(struct transport *transport, struct memevent_event *event)
         return TRANSPORT_MALFORMED;
     }
 
-    request = (struct request){
-        .reason       = entry->reason,
-        .flags        = entry->flags,
-        .vcpu         = entry->vcpu_id,
-        .p2mt         = entry->u.mem_paging.p2mt,
-        .paging_flags = entry->u.mem_paging.flags,
-        .gfn          = entry->u.mem_paging.gfn,
-    };
+    request = (struct request){ .reason = entry->reason, .flags = entry->flags, .vcpu = entry->vcpu_id };
+    memcpy(request.body, &entry->u, sizeof(request.body));
 
     /* A place is there: what is outstanding holds slots, and begin_batch() counted those. */
     rc = outstanding_take(&ring->table, &id);
@@ -220,7 +234,10 @@ static int ring_take(struct transport *transport, struct memevent_event *event)
     }
 
     ring->requests[rc] = request;
-    decode(&request, id, event);
+    if ( ring->is_monitor )
+        keep_access(ring, rc, entry, id, event);
+    else
+        decode_paging(entry, id, event);
 
     return TRANSPORT_EVENT;
 }
@@ -254,16 +271,38 @@ static int ring_want_wakeup(struct transport *transport)
 static int ring_answer(struct transport *transport, uint64_t id, uint32_t actions)
 {
     struct ring_vm_event *ring = to_ring(transport);
+    uint32_t flags = 0;
     int rc;
 
-    if ( actions )
+    if ( actions && (!ring->is_monitor || !vm_event_action_flags(actions, &flags)) )
         return -EINVAL;
 
     rc = outstanding_release(&ring->table, id);
     if ( rc < 0 )
         return rc;
 
+    /* Of a monitor's request only this flag is also a response's: the others ask Xen to do something. */
+    if ( ring->is_monitor )
+        ring->requests[rc].flags = (ring->requests[rc].flags & VM_EVENT_FLAG_VCPU_PAUSED) | flags;
     build_response(ring, &ring->requests[rc]);
+
+    return 0;
+}
+
+static int ring_get_slot(const struct transport *transport, uint64_t id, size_t offset, void *out, size_t size)
+{
+    const struct ring_vm_event *ring = to_const_ring(transport);
+    int place;
+
+    if ( offset >= sizeof(*ring->slots_taken) )
+        return -EOPNOTSUPP;
+    place = outstanding_find(&ring->table, id);
+    if ( place < 0 )
+        return -ENOENT;
+
+    if ( size > sizeof(*ring->slots_taken) - offset )
+        size = sizeof(*ring->slots_taken) - offset;
+    memcpy(out, ring->slots_taken[place].octets + offset, size);
 
     return 0;
 }
@@ -285,32 +324,35 @@ static bool ring_publish(struct transport *transport)
     return true;
 }
 
-static const struct transport_ops ring_vm_event_ops = {
-    .name            = "vm_event ring, interface version 7",
-    .reports_touches = true,
-    .close           = ring_close,
-    .take            = ring_take,
-    .peek            = ring_peek,
-    .want_wakeup     = ring_want_wakeup,
-    .answer          = ring_answer,
-    .publish         = ring_publish,
-};
+#define RING_OPS                        \
+    .name        = "vm_event ring, interface version 7", \
+    .close       = ring_close,          \
+    .take        = ring_take,           \
+    .peek        = ring_peek,           \
+    .want_wakeup = ring_want_wakeup,    \
+    .answer      = ring_answer,         \
+    .publish     = ring_publish
 
-int ring_vm_event_open(void *page, size_t size, uint32_t start, struct transport **out)
+static const struct transport_ops paging_ops = { RING_OPS, .reports_touches = true };
+static const struct transport_ops monitor_ops = { RING_OPS, .get_slot = ring_get_slot };
+
+int ring_vm_event_open(void *page, size_t size, enum memevent_class class, uint32_t start, struct transport **out)
 {
     struct ring_vm_event *ring;
     vm_event_sring_t *shared = page;
     int rc;
 
     if ( !page || (uintptr_t)page % sizeof(uint64_t) != 0 ||
-         size < sizeof(vm_event_sring_t) || size > UINT32_MAX )
+         size < sizeof(vm_event_sring_t) || size > UINT32_MAX ||
+         (class != MEMEVENT_CLASS_PAGING && class != MEMEVENT_CLASS_ACCESS) )
         return -EINVAL;
 
     ring = calloc(1, sizeof(*ring));
     if ( !ring )
         return -ENOMEM;
 
-    ring->base.ops = &ring_vm_event_ops;
+    ring->is_monitor = class == MEMEVENT_CLASS_ACCESS;
+    ring->base.ops = ring->is_monitor ? &monitor_ops : &paging_ops;
     ring->shared = shared;
     ring->slots = (uint32_t)__RING_SIZE(shared, size);
     ring->base.limit = ring->slots;
@@ -324,6 +366,12 @@ int ring_vm_event_open(void *page, size_t size, uint32_t start, struct transport
     ring->requests = calloc(ring->slots, sizeof(*ring->requests));
     if ( !ring->requests )
         goto fail;
+    if ( ring->is_monitor )
+    {
+        ring->slots_taken = calloc(ring->slots, sizeof(*ring->slots_taken));
+        if ( !ring->slots_taken )
+            goto fail;
+    }
 
     shared->req_prod = shared->rsp_prod = start;
     shared->req_event = shared->rsp_event = start + 1;

@@ -2,14 +2,15 @@
 /*
  * A peer that writes what it likes into the ring's page, whenever it likes, against libmemevent.
  *
- * The input is a program: a byte each for an operation and its argument, and bytes for the page.  The target
+ * The input says where the ring's indices begin and which ring it is, paging's or the monitor's; the rest of it is a
+ * program: a byte each for an operation and its argument, and bytes for the page.  The target
  * asks of the library what must hold whatever the page says: no access out of bounds (the
  * sanitizers), bounds kept, counters that add up, ids that are new, answers refused rightly, a
  * notification for each flush that had something, a broken ring that stays broken.
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -Ilib -I. \
  *       -idirafter hypervisor-patches/overlay/xen/include \
- *       tests/fuzz/fuzz-ring.c lib/memevent/{memevent,outstanding,ring-lossy,ring-reliable,ring-vm-event}.c \
+ *       tests/fuzz/fuzz-ring.c lib/memevent/{memevent,outstanding,ring-lossy,ring-reliable,ring-vm-event,vm-event-access}.c \
  *       -o fuzz-ring && ./fuzz-ring tests/fuzz/corpus/ring
  */
 #include <errno.h>
@@ -31,6 +32,7 @@
 #include <xen/vm_event.h>
 
 #define SLOTS 8
+#define ACTIONS (MEMEVENT_ACTION_EMULATE | MEMEVENT_ACTION_SKIP_WRITE | MEMEVENT_ACTION_DENY)
 
 /* Enough for every slot to be used often; more tells nothing new. */
 #define STEPS_MAX 512
@@ -51,12 +53,12 @@ enum step {
     STEPS
 };
 
-static void put_request(vm_event_sring_t *shared, struct input *input)
+static void put_request(vm_event_sring_t *shared, bool is_monitor, struct input *input)
 {
     uint8_t oddity = take(input, 1);
     vm_event_request_t request = {
         .version = oddity & 1 ? take(input, 1) : VM_EVENT_INTERFACE_VERSION,
-        .reason = oddity & 2 ? take(input, 4) : VM_EVENT_REASON_MEM_PAGING,
+        .reason = oddity & 2 ? take(input, 4) : is_monitor ? VM_EVENT_REASON_MEM_ACCESS : VM_EVENT_REASON_MEM_PAGING,
         .flags = oddity & 4 ? take(input, 4) : VM_EVENT_FLAG_VCPU_PAUSED,
         .vcpu_id = take(input, 1),
         .u.mem_paging = {
@@ -65,6 +67,8 @@ static void put_request(vm_event_sring_t *shared, struct input *input)
         },
     };
 
+    if ( is_monitor )
+        request.u.mem_access.flags = oddity >> 4;
     shared->ring[shared->req_prod % SLOTS].req = request;
     shared->req_prod++;
 }
@@ -81,26 +85,49 @@ static void check_counters(struct memevent_channel *channel, struct peer *peer, 
     REQUIRE(statistics.notifications == peer->notified);
 }
 
-/* What an event may look like, whatever the entry looked like. */
-static void check_event(const struct memevent_event *event, const struct given *given, unsigned int count)
+static void check_access(struct memevent_channel *channel, const struct memevent_event *event)
 {
-    unsigned int i;
+    struct memevent_details details;
+    struct vm_event_regs_x86 registers;
 
+    REQUIRE(event->kind && event->kind != VM_EVENT_REASON_MEM_PAGING && event->kind != VM_EVENT_REASON_MEM_SHARING);
+    REQUIRE(!(event->flags & ~(MEMEVENT_FLAG_VCPU_PAUSED | MEMEVENT_FLAG_FOREIGN)));
+    REQUIRE(event->kind == VM_EVENT_REASON_MEM_ACCESS || event->gfn == MEMEVENT_NO_GFN);
+    /* Two views of one copy, whatever has become of the page since. */
+    REQUIRE(memevent_get_details(channel, event->id, &details) == 0);
+    REQUIRE(memevent_get_registers(channel, event->id, &registers, sizeof(registers)) == 0);
+    REQUIRE(details.rip == registers.rip && details.cr3 == registers.cr3 && details.gpr[4] == registers.rsp);
+}
+
+/* What an event may look like, whatever the entry looked like. */
+static void check_paging(const struct memevent_event *event)
+{
     REQUIRE(event->kind >= MEMEVENT_PAGING_POPULATE && event->kind <= MEMEVENT_PAGING_TOUCHED);
     REQUIRE(!(event->flags & ~(MEMEVENT_FLAG_VCPU_PAUSED | MEMEVENT_FLAG_FOREIGN | MEMEVENT_FLAG_EVICT_FAILS)));
     REQUIRE(!(event->flags & MEMEVENT_FLAG_EVICT_FAILS) || event->kind == MEMEVENT_PAGING_DROP);
+}
+
+static void check_event(struct memevent_channel *channel, bool is_monitor, const struct memevent_event *event,
+                        const struct given *given, unsigned int count)
+{
+    unsigned int i;
+
+    if ( is_monitor )
+        check_access(channel, event);
+    else
+        check_paging(event);
     REQUIRE(event->id != 0);
     for ( i = 0; i < count; i++ )
         REQUIRE(given[i].id != event->id);
 }
 
-static void run(struct memevent_channel *channel, struct peer *peer, uint32_t start, struct input *input)
+static void run(struct memevent_channel *channel, struct peer *peer, bool is_monitor, uint32_t start, struct input *input)
 {
     vm_event_sring_t *shared = (vm_event_sring_t *)peer->memory;
     struct given given[IDS_MAX], *one;
     struct memevent_statistics statistics;
     struct memevent_event event;
-    unsigned int count = 0, step, i, before;
+    unsigned int count = 0, step, i, before, actions;
     uint64_t refused = 0, id;
     bool broken = false, staged = false, owed = false, failed = false;
     int rc;
@@ -123,7 +150,7 @@ static void run(struct memevent_channel *channel, struct peer *peer, uint32_t st
             break;
 
         case STEP_REQUEST:
-            put_request(shared, input);
+            put_request(shared, is_monitor, input);
             break;
 
         case STEP_NEXT:
@@ -140,7 +167,7 @@ static void run(struct memevent_channel *channel, struct peer *peer, uint32_t st
                 broken = rc == -EBADMSG;
                 if ( rc != 1 )
                     break;
-                check_event(&event, given, count);
+                check_event(channel, is_monitor, &event, given, count);
                 given[count++] = (struct given){ .id = event.id };
             }
             REQUIRE(peer->notified - before <= i + 1);
@@ -150,7 +177,14 @@ static void run(struct memevent_channel *channel, struct peer *peer, uint32_t st
             if ( !count )
                 break;
             one = &given[take(input, 1) % count];
-            rc = memevent_answer(channel, one->id);
+            actions = is_monitor ? take(input, 1) : 0;
+            rc = memevent_answer_with(channel, one->id, actions);
+            if ( actions & ~ACTIONS )
+            {
+                REQUIRE(rc == -EINVAL);
+                refused++;
+                break;
+            }
             REQUIRE(rc == (one->answered ? -EALREADY : 0));
             refused += one->answered;
             staged = staged || !one->answered;
@@ -208,6 +242,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct transport *transport;
     struct peer *peer;
     uint32_t start;
+    uint8_t begin;
+    bool is_monitor;
 
     peer = calloc(1, sizeof(*peer));
     REQUIRE(peer);
@@ -216,10 +252,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     peer->ring.size = sizeof(peer->memory);
     peer->ring.fd = -1;
 
-    start = (uint32_t)(int8_t)take(&input, 1);
-    REQUIRE(ring_vm_event_open(peer->ring.page, peer->ring.size, start, &transport) == 0);
+    /* Seven bits of a signed number; the eighth is another than the sign. */
+    begin = take(&input, 1);
+    is_monitor = (begin ^ begin << 1) & 0x80;
+    start = (uint32_t)((int8_t)(begin << 1) >> 1);
+    REQUIRE(ring_vm_event_open(peer->ring.page, peer->ring.size,
+                               is_monitor ? MEMEVENT_CLASS_ACCESS : MEMEVENT_CLASS_PAGING, start, &transport) == 0);
     REQUIRE(channel_open(&peer->hv, &peer->ring, transport, &channel) == 0);
-    run(channel, peer, start, &input);
+    run(channel, peer, is_monitor, start, &input);
     memevent_detach(channel);
     free(peer);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The model of Xen's paging ring.  Written from the behaviour of Xen's vm_event code, with its own
+ * The model of Xen's vm_event rings.  Written from the behaviour of Xen's vm_event code, with its own
  * bookkeeping: where Xen would go on silently (a response of the wrong version, or for a vCPU that does
  * not wait), the model objects.
  */
@@ -143,7 +143,7 @@ static void close_host(struct hypervisor *hv)
 }
 
 static const struct hypervisor_ops fake_xen_ops = {
-    .name        = "a model of Xen's paging ring",
+    .name        = "a model of Xen's vm_event rings",
     .close       = close_host,
     .attach_ring = attach_ring,
     .detach_ring = detach_ring,
@@ -176,6 +176,7 @@ void fake_xen_finish(struct fake_xen *xen)
 
 struct memevent_channel *fake_xen_attach(struct fake_xen *xen)
 {
+    enum memevent_class class = xen->class ? xen->class : MEMEVENT_CLASS_PAGING;
     struct memevent_channel *channel = NULL;
     struct hypervisor_ring *ring = NULL;
     struct transport *transport = NULL;
@@ -183,13 +184,13 @@ struct memevent_channel *fake_xen_attach(struct fake_xen *xen)
 
     if ( xen->start == RING_VM_EVENT_START )
     {
-        assert_int_equal(memevent_attach(&xen->hv, MEMEVENT_CLASS_PAGING, 1, &channel, &why), 0);
+        assert_int_equal(memevent_attach(&xen->hv, class, 1, &channel, &why), 0);
         assert_null(why);
         return channel;
     }
 
-    assert_int_equal(attach_ring(&xen->hv, MEMEVENT_CLASS_PAGING, 1, NULL, &ring, &why), 0);
-    assert_int_equal(ring_vm_event_open(ring->page, ring->size, xen->start, &transport), 0);
+    assert_int_equal(attach_ring(&xen->hv, class, 1, NULL, &ring, &why), 0);
+    assert_int_equal(ring_vm_event_open(ring->page, ring->size, class, xen->start, &transport), 0);
     assert_int_equal(channel_open(&xen->hv, ring, transport, &channel), 0);
 
     return channel;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A small model of what Xen does with a domain's paging ring, behind a struct hypervisor: the front end of
+ * A small model of what Xen does with a domain's paging or monitor ring, behind a struct hypervisor: the front end of
  * the ring with its accounting of slots, the pause counts of vCPUs, an event channel that can be masked.
  *
  * It judges: every response must be the exact counterpart of one request that is
@@ -44,6 +44,7 @@ struct fake_xen {
     bool masked, pending;
 
     /* How it behaves. */
+    enum memevent_class class;    /* ACCESS: it is a monitor ring; else paging's */
     uint32_t start;               /* where its indices begin */
     bool late_resume;             /* a notification only counts; the test calls fake_xen_resume() */
     int notify_error, arm_error, attach_error;    /* -errno to give instead */
