@@ -259,10 +259,10 @@ static int open_xen(struct broker *b)
     if ( rc )
         return service_refuse_answer(rc);
     if ( !b->info.has_channels )
-    {
-        log_message(LOG_ERR, LOG_HOST("start-failed"), "Xen %s: %s", b->info.version, b->info.channels_missing);
-        return EX_UNAVAILABLE;
-    }
+        log_message(LOG_WARNING, LOG_HOST("no-channels"),
+                    "Xen %s has no channels, so guests are guarded over its monitor ring, which nobody can take up again: stop "
+                    "this service with systemctl and never with kill -9, after which vCPUs that wait would do so for ever (%s)",
+                    b->info.version, b->info.channels_missing);
     return EX_OK;
 }
 

@@ -115,7 +115,8 @@ void guard_close(struct guard *g, bool lifts)
 
     if ( g->readable )
         event_free(g->readable);
-    if ( g->channel && g->pages && lifts && !g->is_gone )
+    /* Who cannot be taken up again by a later broker is not left waiting for one. */
+    if ( g->channel && g->pages && !g->is_gone && (lifts || !memevent_can_reattach(g->channel)) )
         lift(g);
     else if ( g->channel && (g->is_gone || !g->pages) )
         memevent_detach(g->channel);

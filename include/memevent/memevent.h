@@ -25,9 +25,9 @@ struct hypervisor;
 struct memevent_channel;
 
 /*
- * What a channel carries.  A stock hypervisor has PAGING only.  The first three are reliable: every event is there
- * until it is answered.  The last is lossy: records that need no answer, and that the hypervisor drops and counts when
- * nobody takes them in time.
+ * What a channel carries.  A stock hypervisor has PAGING and, on Intel, ACCESS, over rings of its own.  The first three are
+ * reliable: every event is there until it is answered.  The last is lossy: records that need no answer, and that the hypervisor
+ * drops and counts when nobody takes them in time.
  */
 enum memevent_class {
     MEMEVENT_CLASS_PAGING     = 1,  /* a paged-out page was touched, dropped, or could not be evicted */
@@ -170,7 +170,7 @@ void memevent_close_host(struct hypervisor *host);    /* NULL is accepted; chann
  * -EPROTOTYPE the domain is a PV guest
  * -EMLINK   the domain has an IOMMU (a passed-through device)
  * -EXDEV    the domain is populate-on-demand
- * -EOPNOTSUPP this dom0 is a PVH one
+ * -EOPNOTSUPP this dom0 is a PVH one; ACCESS: this hypervisor cannot watch accesses on this processor
  * -ENOSYS   this hypervisor was built without MEM_PAGING, or the class needs another hypervisor
  * -ESRCH    no such domain
  */

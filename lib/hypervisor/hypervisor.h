@@ -41,7 +41,7 @@ struct hypervisor_info {
     const char *sharing_missing;  /* !has_sharing: a sentence; static */
     /*
      * This hypervisor has channels of its own, PAGING at least; attach_ring() of a class that it lacks is -ENOSYS.
-     * Without them PAGING comes over upstream's ring.
+     * Without them PAGING and ACCESS come over upstream's rings.
      */
     bool has_channels;
     const char *channels_missing; /* !has_channels: a sentence; static */

@@ -241,6 +241,8 @@ static int carry_out_stretch(struct xen_host *host, struct hypervisor_operation 
     case SHARING_MERGE:
     case SHARING_UNSHARE:
         return xen_sharing_carry_out(host, operations, count);
+    case ACCESS_SET:
+        return xen_access_carry_out(host, operations, count);
     default:
         for ( unsigned int i = 0; i < count; i++ )
             operations[i].status = -ENOSYS;

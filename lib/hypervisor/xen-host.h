@@ -137,6 +137,16 @@ void xen_leave_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
 int  xen_arm_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
 int  xen_notify_ring(struct hypervisor *hv, struct hypervisor_ring *ring);
 
+/* xen-access.c.  On a stock hypervisor, one stretch: the same domain. */
+int  xen_access_carry_out(struct xen_host *host, struct hypervisor_operation *operations, unsigned int count);
+/* Asked with the monitor's ring enabled. */
+bool xen_access_is_there(struct xen_host *host, uint16_t domid);
+
+/* xen-vm-event.c: upstream's rings, PAGING's and ACCESS's. */
+int  xen_vm_event_attach(struct xen_host *host, enum memevent_class class, uint16_t domid, struct hypervisor_ring **out,
+                         const char **why);
+void xen_vm_event_detach(struct xen_host *host, struct xen_ring *ring);
+
 /* xen-store.c */
 int xen_watch_fd(struct hypervisor *hv);
 int xen_add_watch(struct hypervisor *hv, const char *path, const char *token);

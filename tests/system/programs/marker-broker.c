@@ -4,6 +4,7 @@
  * av-introspect's.
  */
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sysexits.h>
 
 #include <daemon/log.h>
@@ -18,6 +19,8 @@ int main(int argc, char **argv)
     struct options *options;
     int status = EX_USAGE;
 
+    /* By this name memeventctl tells whether who wrote the status file still runs. */
+    prctl(PR_SET_NAME, "av-introspect");
     log_open("marker-broker", true);
     if ( options_load(&options, &settings_program, &settings, argc, argv, stdout) != OPTIONS_RUN )
         log_message(LOG_ERR, NULL, "%s", options_error(options));
