@@ -10,4 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Xen has it from its configuration, which is in front of every file. */
+#ifndef BITS_PER_LONG
+#define BITS_PER_LONG (8 * (int)sizeof(long))
+#endif
+
 #endif /* SHIM_XEN_TYPES_H */
