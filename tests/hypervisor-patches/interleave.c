@@ -189,6 +189,19 @@ bool interleave_swap_if(uint32_t *word, uint32_t old, uint32_t new)
     return swapped;
 }
 
+uint32_t interleave_change(uint32_t *word, uint32_t keep, uint32_t set)
+{
+    uint32_t before;
+
+    running->needs_empty = true;
+    pause_here();
+    before = *word;
+    *word = (before & keep) | set;
+    running->history = mix(running->history, before);
+
+    return before;
+}
+
 void interleave_barrier(void)
 {
     running->needs_empty = true;

@@ -54,6 +54,8 @@ void interleave_store(uint32_t *word, uint32_t value);
 /* For a word with one writer that nobody decides by how soon it is seen. */
 void interleave_store_counter(uint32_t *word, uint32_t value);
 bool interleave_swap_if(uint32_t *word, uint32_t old, uint32_t new);
+/* And and or with one word, in one step; what it was.  @keep: the bits that stay. */
+uint32_t interleave_change(uint32_t *word, uint32_t keep, uint32_t set);
 void interleave_barrier(void);
 
 /* Waits until *flag, and clears it.  Others see what was stored before. */
