@@ -44,6 +44,27 @@ void console_open(void)
     ring = (void *)(pfn * 4096);
 }
 
+uint32_t console_remote_port(void)
+{
+    struct evtchn_status status = { .dom = DOMID_SELF, .port = port };
+    long rc = hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_status, &status, sizeof(status));
+
+    if ( rc || status.status != EVTCHNSTAT_interdomain )
+        guest_panic("EVTCHNOP_status of the console: %ld, %u", rc, status.status);
+
+    return status.u.interdomain.port;
+}
+
+void console_rebind(uint32_t remote_port)
+{
+    struct evtchn_bind_interdomain bind = { .remote_dom = 0, .remote_port = remote_port };
+    long rc = hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain, &bind, sizeof(bind));
+
+    if ( rc )
+        guest_panic("EVTCHNOP_bind_interdomain of the console: %ld", rc);
+    port = bind.local_port;
+}
+
 static void lock_take(unsigned long most_yields)
 {
     unsigned int spins = 0;

@@ -8,11 +8,19 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* One line, with its end. */
 #define CONSOLE_LINE_MAX 512
 
 void console_open(void);
+
+/*
+ * EVTCHNOP_reset closed the channel, and its other end waits: binds it again.  @remote_port is that end, which
+ * console_remote_port() told before.
+ */
+uint32_t console_remote_port(void);
+void console_rebind(uint32_t remote_port);
 
 /* A line; the prefix "guest: " and the line's end are added. */
 void console_print(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -34,6 +34,8 @@ extern uint8_t guest_stacks[];
 
 volatile struct shared_info *const shared_info = (void *)SHARED_INFO_ADDRESS;
 
+void (*event_clear_by)(evtchn_port_t port);
+
 static uint64_t efaults;
 static bool panicking;
 
@@ -180,6 +182,11 @@ void event_send(evtchn_port_t port)
 
 void event_clear(evtchn_port_t port)
 {
+    if ( event_clear_by )
+    {
+        event_clear_by(port);
+        return;
+    }
     /* Clearing is a full barrier /before/ the caller's look at what the event is about. */
     __atomic_and_fetch(&shared_info->evtchn_pending[port / 64], ~(1ul << (port % 64)),
                        __ATOMIC_SEQ_CST);
@@ -202,6 +209,15 @@ void event_poll(evtchn_port_t port, uint64_t deadline_ns)
 void sched_yield(void)
 {
     hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, NULL, 0);
+}
+
+void guest_suspend(void)
+{
+    struct sched_shutdown shutdown = { .reason = SHUTDOWN_suspend };
+    long rc = hypercall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &shutdown, sizeof(shutdown));
+
+    if ( rc )
+        guest_panic("SCHEDOP_shutdown to suspend: %ld", rc);
 }
 
 _Noreturn void guest_shutdown(unsigned int reason)

@@ -34,12 +34,18 @@ uint64_t hvm_param(unsigned int index);
 evtchn_port_t event_bind_ipi(unsigned int vcpu);
 void event_send(evtchn_port_t port);
 
+/* Does event_clear() once the guest has registered another ABI; NULL: shared_info has the bits. */
+extern void (*event_clear_by)(evtchn_port_t port);
+
 /* Clears the port's pending bit; whoever sends after this makes the next poll return. */
 void event_clear(evtchn_port_t port);
 
 /* Blocks until the port is pending (none when 0) or Xen's system time reaches @deadline_ns. */
 void event_poll(evtchn_port_t port, uint64_t deadline_ns);
 void sched_yield(void);
+
+/* SHUTDOWN_suspend; returns in the domain that the image was restored to, of which nothing is mapped or bound. */
+void guest_suspend(void);
 
 _Noreturn void guest_shutdown(unsigned int reason);
 

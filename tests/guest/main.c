@@ -8,7 +8,9 @@
 #include <xen/vcpu.h>
 
 #include "clock.h"
+#include "conformance.h"
 #include "console.h"
+#include "events.h"
 #include "hypercall.h"
 #include "memory.h"
 #include "program.h"
@@ -81,6 +83,29 @@ static enum outcome run_typed(void)
     }
 }
 
+/* What the toolstack saves is this; what goes on is this domain, or one that was made from the image. */
+static bool suspend(void)
+{
+    bool refusals = true;
+
+    console_print("suspend");
+    console_drain();
+    guest_suspend();
+    event_clear_by = NULL;
+    if ( !hypercall_open() )
+        guest_panic("no shared_info after suspend");
+    console_open();
+    vcpus_rebind();
+    console_print("resumed");
+    if ( options.events )
+    {
+        refusals = conformance_refusals();
+        events_register();
+    }
+
+    return refusals;
+}
+
 static enum outcome run_command(const struct command *command)
 {
     switch ( command->kind )
@@ -93,6 +118,12 @@ static enum outcome run_command(const struct command *command)
     case COMMAND_REPORT:
         work_report();
         return WENT_ON;
+
+    case COMMAND_SUSPEND:
+        return suspend() ? WENT_ON : CORRUPT;
+
+    case COMMAND_EVENTS:
+        return conformance_run(command->count, limits.vcpus) ? WENT_ON : CORRUPT;
 
     case COMMAND_FLIP:
         work_flip(command->count, command->bit);
@@ -179,6 +210,9 @@ static void take_options(void)
     if ( options_parse(&options, cmdline, why) )
         refuse(why);
 
+    if ( options.events && !events_reserve(options.events_abi, &free, limits.vcpus) )
+        refuse("events= needs more memory than what is free");
+    limits.channels = options.events ? events_channels() : 0;
     limits.pages = work_open(free, options.mem_mib, &options.pattern);
     if ( !limits.pages )
         refuse("mem= is more than what is free");
@@ -197,6 +231,7 @@ static void take_options(void)
 
 void guest_main(void)
 {
+    bool refusals = true;
     uint64_t ready;
     enum outcome outcome;
 
@@ -214,8 +249,13 @@ void guest_main(void)
                   clock_ns(ready) / 1000000, clock_ns(ready - guest_entry_tsc) / 1000,
                   running_ns() / 1000);
     work_set_slow(options.slow_us);
+    if ( options.events )
+    {
+        refusals = conformance_refusals();
+        events_register();
+    }
 
-    outcome = run_program(&options.program);
+    outcome = refusals ? run_program(&options.program) : CORRUPT;
     work_report();
     console_print("done status=%s", outcome == CORRUPT ? "corrupt" : "ok");
     console_drain();

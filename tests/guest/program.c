@@ -31,6 +31,8 @@ static const struct form {
     [COMMAND_STORM]  = { "storm", ARG_COUNT_OR_TIME, OPT_RATE | OPT_WORKING | OPT_VCPUS },
     [COMMAND_CALL]   = { "call", ARG_COUNT, OPT_RATE | OPT_WORKING | OPT_VCPUS },
     [COMMAND_IDLE]   = { "idle", ARG_TIME, 0 },
+    [COMMAND_EVENTS] = { "events", ARG_COUNT, 0 },
+    [COMMAND_SUSPEND] = { "suspend", ARG_NONE, 0 },
     [COMMAND_REPORT] = { "report", ARG_NONE, 0 },
     [COMMAND_FLIP]   = { "flip", ARG_PAGE_BIT, 0 },
     [COMMAND_WAIT]   = { "wait", ARG_NONE, 0 },
@@ -329,11 +331,23 @@ static bool parse_own(struct span text, struct pattern *pattern)
 
 /* The kernel command line's words; each may be given once. */
 enum word { WORD_MEM, WORD_SEED, WORD_MIX, WORD_RUN, WORD_LOOP, WORD_RATE, WORD_WORKING, WORD_SLOW,
-            WORD_FLIP, WORD_OWN, WORDS };
+            WORD_FLIP, WORD_OWN, WORD_EVENTS, WORDS };
 
 static const char *const words[WORDS] = {
-    "mem", "seed", "mix", "run", "loop", "rate", "working", "slow", "flip", "own",
+    "mem", "seed", "mix", "run", "loop", "rate", "working", "slow", "flip", "own", "events",
 };
+
+static const char *const event_abis[EVENTS_ABIS] = { "2l", "fifo", "n2", "n3", "n4" };
+
+static bool parse_events(struct options *o, struct span value)
+{
+    o->events = true;
+    for ( o->events_abi = 0; o->events_abi < EVENTS_ABIS; o->events_abi++ )
+        if ( span_is(value, event_abis[o->events_abi]) )
+            return true;
+
+    return false;
+}
 
 static int parse_word(struct options *o, unsigned int word, struct span value, struct span whole,
                       char *why)
@@ -383,6 +397,10 @@ static int parse_word(struct options *o, unsigned int word, struct span value, s
 
     case WORD_OWN:
         valid = parse_own(value, &o->pattern);
+        break;
+
+    case WORD_EVENTS:
+        valid = parse_events(o, value);
         break;
     }
 
@@ -457,6 +475,12 @@ int command_check(const struct command *command, const struct limits *limits, ch
         reason = "working is larger than the work area";
     else if ( command->kind == COMMAND_FLIP && command->count >= limits->pages )
         reason = "the page is outside the work area";
+    else if ( command->kind == COMMAND_EVENTS && !limits->channels )
+        reason = "the command line does not say events=";
+    else if ( command->kind == COMMAND_EVENTS && command->count > limits->channels )
+        reason = "more channels than the ABI has";
+    else if ( command->kind == COMMAND_SUSPEND && limits->vcpus > 1 )
+        reason = "only with one vcpu";
 
     if ( !reason )
         return 0;

@@ -34,6 +34,8 @@ enum command_kind {
     COMMAND_CALL,
     COMMAND_TIMED_KINDS,            /* those before this one touch pages and are timed */
     COMMAND_IDLE = COMMAND_TIMED_KINDS,
+    COMMAND_EVENTS,
+    COMMAND_SUSPEND,
     COMMAND_REPORT,
     COMMAND_FLIP,
     COMMAND_WAIT,
@@ -41,9 +43,12 @@ enum command_kind {
     COMMAND_KINDS
 };
 
+/* What event channels are used by; see events.h. */
+enum events_abi { EVENTS_2L, EVENTS_FIFO, EVENTS_N2, EVENTS_N3, EVENTS_N4, EVENTS_ABIS };
+
 struct command {
     enum command_kind kind;
-    uint64_t count;                 /* touches, passes; FLIP: the page. 0 when ms is set */
+    uint64_t count;                 /* touches, passes; FLIP: the page; EVENTS: channels. 0 when ms is set */
     uint64_t ms;
     uint32_t bit;                   /* FLIP: in the page */
     uint32_t rate;                  /* touches a second, all vCPUs together; 0: as fast as it goes */
@@ -67,6 +72,8 @@ struct options {
     bool flip;                      /* once, before the first verify */
     uint64_t flip_page;
     uint32_t flip_bit;
+    bool events;                    /* said which ABI */
+    enum events_abi events_abi;
     struct program program;
 };
 
@@ -74,6 +81,7 @@ struct options {
 struct limits {
     uint64_t pages;
     unsigned int vcpus;
+    uint32_t channels;              /* 0: no ABI was said */
 };
 
 /* Each returns 0 or -XEN_EINVAL with a sentence in @why, which has PROGRAM_WHY_MAX octets. */

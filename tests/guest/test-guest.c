@@ -194,7 +194,7 @@ static void program_is_understood(void **state)
 
     (void)state;
     assert_int_equal(options_parse(&o, "mem=64 seed=0x1f mix=zero:10,same:5,text:60,random:25 "
-                                       "rate=100 slow=50 loop=3 flip=9:32767 "
+                                       "rate=100 slow=50 loop=3 flip=9:32767 events=n3 "
                                        "run=fill,verify/vcpus=2,seq,seq:2/write,rand:20000/rate=5/"
                                        "working=16,storm:30s,idle:500ms,call:7,flip:1:2,report,wait",
                                    why), 0);
@@ -206,6 +206,8 @@ static void program_is_understood(void **state)
     assert_int_equal(o.slow_us, 50);
     assert_int_equal(o.loops, 3);
     assert_true(o.flip);
+    assert_true(o.events);
+    assert_int_equal(o.events_abi, EVENTS_N3);
     assert_int_equal(o.flip_page, 9);
     assert_int_equal(o.flip_bit, 32767);
     assert_int_equal(o.program.count, 11);
@@ -273,6 +275,8 @@ static void wrong_lines_are_refused(void **state)
         "run=rand:1/what", "run=rand:1/vcpus=0", "run=rand:1/vcpus=4294967296", "run=flip:1",
         "run=flip:1:32768", "run=flip:1:2:3", "run=call:5s", "run=report:1", "run=stop:now", "loop=0",
         "loop=never", "slow=0", "slow=1000001", "rate=0", "working=0", "flip=1", "flip=:1", "flip=1:",
+        "events=", "events=n5", "events=fif", "events=2l:1", "run=events", "run=events:0", "run=events:5s",
+        "run=suspend:1",
         "own=1", "own=1:0", "own=1:101", "own=:5", "own=1:5:", "\377\376", "=", "=1", "run=\001",
     };
     char why[PROGRAM_WHY_MAX];
@@ -334,6 +338,24 @@ static void noise_does_no_harm(void **state)
         free(heap);
     }
     free(o);
+}
+
+static void channels_are_limited(void **state)
+{
+    struct limits limits = { .pages = 1024, .vcpus = 2 };
+    struct command c = { .kind = COMMAND_EVENTS, .count = 4096 };
+    char why[PROGRAM_WHY_MAX];
+
+    (void)state;
+    assert_int_not_equal(command_check(&c, &limits, why), 0);
+    limits.channels = 4096;
+    assert_int_equal(command_check(&c, &limits, why), 0);
+    c.count++;
+    assert_int_not_equal(command_check(&c, &limits, why), 0);
+    c.kind = COMMAND_SUSPEND;
+    assert_int_not_equal(command_check(&c, &limits, why), 0);
+    limits.vcpus = 1;
+    assert_int_equal(command_check(&c, &limits, why), 0);
 }
 
 static void machine_limits_are_kept(void **state)
@@ -434,6 +456,7 @@ int main(void)
         cmocka_unit_test(long_lines_are_refused),
         cmocka_unit_test(noise_does_no_harm),
         cmocka_unit_test(machine_limits_are_kept),
+        cmocka_unit_test(channels_are_limited),
         cmocka_unit_test(percentiles_are_close),
         cmocka_unit_test(every_bin_is_tight),
         cmocka_unit_test(text_is_formatted),

@@ -125,9 +125,7 @@ unsigned int vcpus_open(void)
             guest_panic("VCPUOP_is_up %u: %ld", count, rc);
     }
 
-    for ( i = 0; i < count; i++ )
-        ports[i] = event_bind_ipi(i);
-
+    vcpus_rebind();
     job.left = count - 1;
     for ( i = 1; i < count; i++ )
         start(i);
@@ -151,4 +149,44 @@ void vcpus_run(void (*work)(void *arg, unsigned int n, unsigned int of), void *a
 
     work(arg, 0, of);
     wait_for_others(0);
+}
+
+static struct {
+    void (*change)(void);
+    unsigned int waiting;           /* vCPUs that wait for none of their channels */
+    bool done;
+} closing;
+
+void vcpus_rebind(void)
+{
+    unsigned int i;
+
+    for ( i = 0; i < count; i++ )
+        ports[i] = event_bind_ipi(i);
+}
+
+static void change_channels(void *arg, unsigned int n, unsigned int of)
+{
+    (void)arg;
+    if ( n )
+    {
+        __atomic_add_fetch(&closing.waiting, 1, __ATOMIC_SEQ_CST);
+        while ( !__atomic_load_n(&closing.done, __ATOMIC_ACQUIRE) )
+            sched_yield();
+        return;
+    }
+    while ( __atomic_load_n(&closing.waiting, __ATOMIC_SEQ_CST) != of - 1 )
+        sched_yield();
+    closing.change();
+    vcpus_rebind();
+    /* The ports /before/ the others use them; pairs with their wait. */
+    __atomic_store_n(&closing.done, true, __ATOMIC_RELEASE);
+}
+
+void vcpus_change_channels(void (*change)(void))
+{
+    closing.change = change;
+    closing.waiting = 0;
+    closing.done = false;
+    vcpus_run(change_channels, NULL, count);
 }

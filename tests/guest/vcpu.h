@@ -13,4 +13,13 @@ unsigned int vcpus_open(void);
 void vcpus_run(void (*work)(void *arg, unsigned int n, unsigned int of), void *arg,
                unsigned int of);
 
+/* Binds the vCPUs' own channels again, after all were closed while nobody waited for one. */
+void vcpus_rebind(void);
+
+/*
+ * Calls @change, which closes all channels, while no other vCPU waits for one; then binds the vCPUs' own again.  On
+ * vCPU 0 only.
+ */
+void vcpus_change_channels(void (*change)(void));
+
 #endif
