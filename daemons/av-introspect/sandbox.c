@@ -78,6 +78,7 @@ static const int calls_for_all[] = {
     SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time),        /* where the vDSO cannot */
     SCMP_SYS(futex), SCMP_SYS(sched_yield),                                 /* locks of libraries */
     SCMP_SYS(getrandom),                                                    /* hash tables */
+    SCMP_SYS(sysinfo),                                                      /* glibc's qsort(): how much memory is there? */
     SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigreturn),
     SCMP_SYS(rt_sigprocmask), SCMP_SYS(getpid), SCMP_SYS(gettid),           /* abort() */
     SCMP_SYS(exit), SCMP_SYS(exit_group),
