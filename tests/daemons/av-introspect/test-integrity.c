@@ -131,8 +131,8 @@ static void code_is_changed(void **state)
     assert_int_equal(ticks(), AV_MALICIOUS);
     assert_int_equal(plugin_host.count, 1);
     assert_non_null(host_found("kernel-code", "function_7+0"));
-    /* Said once, and meant on. */
-    assert_int_equal(ticks(), AV_MALICIOUS);
+    /* Said once. */
+    assert_int_equal(ticks(), AV_CLEAN);
     assert_int_equal(plugin_host.count, 1);
 }
 
@@ -187,7 +187,6 @@ static void registers_are_wrong(void **state)
     plugin_host.registers.cr4 &= ~UINT64_C(0x100000);
     plugin_host.registers.lstar = kernel_function(9);
     plugin_host.registers.idt_base = KERNEL_DATA + 0x1000;
-    ticks();
     assert_int_equal(ticks(), AV_MALICIOUS);
     assert_non_null(host_found("cr0-wp", ""));
     assert_non_null(host_found("cr4", "SMEP"));

@@ -182,15 +182,18 @@ static int compare(struct look *look)
     {
         rc = region_compare(&w->constants, &look->reader, NULL, &constants);
         w->constants_next = rc <= 0;
+        if ( rc > 0 && !w->rounds++ )
+            w->host->log(w->host, AV_LOG_INFO, "all of it was compared for the first time");
         return rc;
     }
+    if ( !w->code.at )
+        w->traced_now = 0;
     rc = region_compare(&w->code, &look->reader, w->sites, &code);
     if ( rc <= 0 )
         return rc;
     w->constants_next = true;
     if ( !w->traced_now )
         w->traced_said = false;
-    w->traced_now = 0;
     return 0;
 }
 
@@ -322,14 +325,21 @@ static int tick(void *instance, void *attached, struct av_call *call)
     const struct integrity *integrity = instance;
     struct domain *domain = attached;
     struct look look = look_of(integrity, domain, call);
+    struct av_registers registers = { .size = sizeof(registers) };
     uint64_t began = integrity->host->remaining(call);
     int rc = 1;
 
     if ( domain->watch.is_image )
         return AV_CLEAN;
+    if ( integrity->host->registers(call, 0, &registers) )
+        registers.known = 0;
+    if ( (registers.known & AV_REGISTER_CONTROL) && registers.cr3 )
+        kernel_try(&domain->watch.kernel, registers.cr3);
     if ( domain->watch.watched && domain->ticks++ % TABLES_TICKS == 0 )
     {
         look_around(&look);
+        if ( registers.known )
+            look_at_registers(&look, &registers);
         domain->wants_registers = true;
     }
     while ( rc > 0 && (began == UINT64_MAX || integrity->host->remaining(call) + TICK_US > began) )

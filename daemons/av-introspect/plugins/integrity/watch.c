@@ -25,12 +25,13 @@ void look_report(struct look *look, int verdict, const char *rule, uint64_t addr
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    if ( look->verdict < verdict )
-        look->verdict = verdict;
     key = XXH3_64bits_withSeed(text, strlen(text), XXH3_64bits(rule, strlen(rule)));
     for ( uint32_t i = 0; i < w->reported_count; i++ )
         if ( w->reported[i] == key )
             return;
+    /* What was said before is no verdict of this look: whoever acts on it has done so. */
+    if ( look->verdict < verdict )
+        look->verdict = verdict;
     finding.text = text;
     if ( !w->host->report(look->reader.call, &finding) && w->reported_count < WATCH_REPORTED_MAX )
         w->reported[w->reported_count++] = key;

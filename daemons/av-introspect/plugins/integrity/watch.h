@@ -43,6 +43,7 @@ struct watch {
     struct watch_doubt doubts[WATCH_DOUBTFUL_MAX];
     uint64_t reported[WATCH_REPORTED_MAX];
     uint32_t reported_count;
+    uint32_t rounds;                    /* over all of code and constants */
     uint32_t traced_now;                /* functions that are traced, in this pass over the code */
     bool traced_said;
 

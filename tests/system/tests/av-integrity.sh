@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# xenhost: --timeout 2400
+# only: soak
+# A Linux guest whose kernel is watched: what it changes of itself is no finding; an entry of its table of system calls that leads elsewhere
+# is, and so is a changed function. A finding in a program's page names the process.
+. /usr/lib/xenhost/functions.sh
+findings=/root/findings log=/root/broker.log
+broker_dead() { tail -n 30 "$log" >&2; memeventctl av status l >&2; tail -n 5 "$(guest_console l)" >&2; fail "$*"; }
+judged() { cat "$findings" 2> /dev/null | grep -c "\"plugin\":\"integrity\".*$1"; }
+
+cat > /etc/marker.yar <<'RULES'
+rule Marker { strings: $a = "MARKER-OF-THIS-TEST" condition: $a }
+RULES
+chmod 644 /etc/marker.yar
+mkdir -p /root/more
+cat > /root/more/init <<'INIT'
+#!/bin/sh
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mount -t tmpfs tmpfs /tmp
+mount -t tracefs tracing /sys/kernel/tracing
+echo 0 > /proc/sys/kernel/print-fatal-signals
+# Where things are in physical memory: the kernel is in one piece.
+text=$(grep ' _text$' /proc/kallsyms) first=$(grep 'Kernel code' /proc/iomem)
+place() { set -- $(grep " $1\$" /proc/kallsyms) "$1"; echo "guest: place $4 $((0x$1 - 0x${text%% *} + 0x$(echo $first | sed 's/-.*//')))"; }
+place sys_call_table
+place __x64_sys_uselib
+echo "guest: ready"
+while read -r line; do eval "$line"; done
+INIT
+# The smallest of programs, which goes round for ever: a header, a segment, a jump to itself, and the marker on its page.
+{
+    printf '\177ELF\002\001\001\000\000\000\000\000\000\000\000\000\002\000\076\000\001\000\000\000'
+    printf '\170\000\100\000\000\000\000\000\100\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000'
+    printf '\000\000\000\000\100\000\070\000\001\000\000\000\000\000\000\000'
+    printf '\001\000\000\000\005\000\000\000\000\000\000\000\000\000\000\000\000\000\100\000\000\000\000\000'
+    printf '\000\000\100\000\000\000\000\000\000\001\000\000\000\000\000\000\000\001\000\000\000\000\000\000'
+    printf '\000\020\000\000\000\000\000\000\353\376MARKER-OF-THIS-TEST'
+    head -c 400 /dev/zero
+} > /root/more/malware
+chmod 755 /root/more/*
+(cd /root/more && find . | cpio -o -H newc) > /root/more.cpio 2> /dev/null || fail "cpio"
+cat /guests/linux.initrd /root/more.cpio > /root/initrd
+guest_start l memory=128 vcpus=2 ramdisk=/root/initrd config='shadow_memory=16'
+guest_wait l "guest: ready" 240
+grep "guest: place" "$(guest_console l)"
+place() { grep "guest: place $1 " "$(guest_console l)" | sed 's/.* //; s/[^0-9].*//'; }
+calls=$(place sys_call_table) function=$(place __x64_sys_uselib)
+[ "${calls:-0}" -gt 0 ] && [ "${function:-0}" -gt 0 ] || fail "the guest does not say where its kernel lies"
+
+say "watched"
+xenstore-write "/local/domain/$(guest_id l)/memory/av-protect" yes
+av-introspect --foreground --findings "$findings" --deadline 20000 --workers 1 --plugin integrity --plugin yara:rules=/etc/marker.yar > "$log" 2>&1 &
+pid=$!
+wait_until 300 grep -q "is protected" "$log" || broker_dead "the guest is not protected"
+wait_until 600 grep -q "integrity: Linux at" "$log" || broker_dead "the kernel is not found"
+wait_until 600 grep -q "integrity: all of it was compared" "$log" || broker_dead "the kernel is not watched"
+grep "integrity: " "$log"
+
+say "the kernel changes itself"
+guest_ask l 'echo 1 > /proc/sys/kernel/sched_schedstats; echo 1 > /sys/kernel/tracing/events/sched/enable; sleep 3; echo guest: changed $?' "guest: changed 0" 300
+sleep 60
+[ "$(judged '"verdict":"malicious"')" = 0 ] || broker_dead "false alarms: $(cat "$findings")"
+
+say "somebody changes it"
+poke=/usr/lib/xenhost/programs/poke-frame
+# An entry of the table, to where modules are; and a function's code, behind its begin.
+was=$("$poke" "$(guest_id l)" $((calls + 134 * 8)) 0xffffffffc0345678) || fail "the table cannot be written"
+say "the entry was $was"
+wait_until 300 eval '[ "$(judged "sys_call_table.134. leads to 0xffffffffc0345678")" -ge 1 ]' || broker_dead "the entry is not found"
+"$poke" "$(guest_id l)" $((function + 16)) 0xcccccccccccccccc > /dev/null || fail "the code cannot be written"
+wait_until 600 eval '[ "$(judged "\"rule\":\"kernel-code\".*uselib")" -ge 1 ]' || broker_dead "the changed function is not found"
+cat "$findings"
+
+say "who it was"
+guest_ask l 'cp /malware /tmp/malware; chmod +x /tmp/malware; /tmp/malware; echo guest: ran $?' "guest: ran 139" 400
+wait_until 60 grep -q '"rule":"Marker"' "$findings" || broker_dead "the marker is not found"
+grep '"rule":"Marker"' "$findings" | grep '"comm":"malware"' | grep -q '"path":"[^"]*tmp[^"]*malware"' ||
+    broker_dead "the finding names no process: $(grep Marker "$findings")"
+
+kill -TERM $pid
+wait $pid || broker_dead "it ended with status $?"
+! guest_says l "BUG:|Oops|panic" || fail "the guest was hurt: $(tail -n 5 "$(guest_console l)")"
+echo "PASS: the kernel's own changes are its own, others are found, and findings name who it was"
