@@ -5,6 +5,7 @@
 #include "sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -99,6 +100,25 @@ static int allow(scmp_filter_ctx filter, const int *calls, size_t count)
     return rc;
 }
 
+/*
+ * libclamav makes a directory for each scan, looks whether it left something in it, and takes it away; it does not use it for what
+ * lies in memory. It is told that it has made one, and that there is nothing. Nothing is done, and what would open a file ends the
+ * process as ever.
+ */
+static int pretend_directories(scmp_filter_ctx filter)
+{
+    int rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), SCMP_SYS(mkdir), 0);
+
+    if ( !rc )
+        rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), SCMP_SYS(chmod), 0);
+    if ( !rc )
+        rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), SCMP_SYS(rmdir), 0);
+    if ( !rc )
+        rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOENT), SCMP_SYS(openat), 1,
+                              SCMP_A2(SCMP_CMP_MASKED_EQ, O_DIRECTORY, O_DIRECTORY));
+    return rc;
+}
+
 /* Pages that can be executed are made by nobody; a process signals only itself, to abort. */
 static int allow_all(scmp_filter_ctx filter)
 {
@@ -111,6 +131,8 @@ static int allow_all(scmp_filter_ctx filter)
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     if ( !rc )
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
+    if ( !rc )
+        rc = pretend_directories(filter);
     if ( !rc && SANITIZED )
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sigaltstack), 0);
     return rc;
