@@ -515,7 +515,11 @@ uint32_t plugins_wanted(const struct plugins *plugins, bool decide)
     uint32_t wanted = 0;
 
     for ( unsigned int i = 0; i < plugins->count; i++ )
-        wanted |= decide ? plugins->plugins[i]->is.decide : plugins->plugins[i]->is.notify;
+    {
+        const struct av_plugin *is = &plugins->plugins[i]->is;
+
+        wanted |= decide ? is->decide : is->notify & ~is->decide;
+    }
     return wanted;
 }
 

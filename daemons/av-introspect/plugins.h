@@ -76,7 +76,7 @@ uint64_t plugins_generation(const struct plugins *plugins);
 unsigned int plugins_count(const struct plugins *plugins);
 struct plugin *plugins_at(struct plugins *plugins, unsigned int index);
 
-/* All kinds of events that any of them wants, and the largest window of all that scan. */
+/* All kinds of events that any of them decides, or is told of and does not decide; and the largest window of all that scan. */
 uint32_t plugins_wanted(const struct plugins *plugins, bool decide);
 void plugins_window(const struct plugins *plugins, uint32_t *before, uint32_t *after);
 

@@ -168,7 +168,7 @@ struct scanner {
     /* The same for registers, for plugins that nobody has told of an event. -errno: they are not known. May be NULL. */
     void (*set_registers)(void *opaque,
                           int (*get)(void *arg, uint16_t domid, uint32_t vcpu, struct hypervisor_registers *out), void *arg);
-    /* Kinds, a bit each, that are to be decided, or that somebody wants to be told of. NULL: pages are decided, no more. */
+    /* Kinds, a bit each, that somebody decides, or wants to be told of without deciding. NULL: pages are decided, no more. */
     uint32_t (*wants)(void *opaque, bool decide);
     /* Zeros if there is no such domain. */
     void (*get_statistics)(void *opaque, uint16_t domid, struct scan_statistics *out);

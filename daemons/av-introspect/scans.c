@@ -234,7 +234,7 @@ static bool tell_others(struct guard *g, struct scan *scan, const struct scan_re
     const struct scanner *scanner = g->broker->scanner;
 
     if ( !scanner->wants || scan->urgency != SCAN_DECIDE || !scan->is_under_way || result->outcome != SCAN_DONE ||
-         !(scanner->wants(scanner->opaque, false) & ~scanner->wants(scanner->opaque, true) & 1U << scan->kind) )
+         !(scanner->wants(scanner->opaque, false) & 1U << scan->kind) )
         return false;
     if ( scans_over(g) >= SCANS_OVER_MAX )
     {

@@ -17,6 +17,9 @@ static struct {
     bool holds;
     unsigned int failures, refusals, taken;
     uint64_t generation;
+    uint32_t decide, notify;
+    struct scan_request last[SCAN_TICK];
+    struct hypervisor_registers registers[SCAN_TICK];
     struct scan_result results[RESULTS_MAX];
     uint16_t domids[RESULTS_MAX];
     unsigned int count;
@@ -39,7 +42,11 @@ static void judge(const struct scan_request *request, struct scan_result *out)
         strcpy(out->text, "told to fail");
         return;
     }
-    if ( memmem(request->page, SCAN_PAGE_BYTES, MARKER_MALICIOUS, strlen(MARKER_MALICIOUS)) )
+    if ( request->kind != SCAN_PAGE )
+        out->verdict = request->values[1] == MARKER_VALUE ? SCAN_MALICIOUS : SCAN_CLEAN;
+    else if ( request->urgency == SCAN_AFTER )
+        out->verdict = memmem(request->page, SCAN_PAGE_BYTES, MARKER_LATER, strlen(MARKER_LATER)) ? SCAN_MALICIOUS : SCAN_CLEAN;
+    else if ( memmem(request->page, SCAN_PAGE_BYTES, MARKER_MALICIOUS, strlen(MARKER_MALICIOUS)) )
         out->verdict = SCAN_MALICIOUS;
     else if ( memmem(request->page, SCAN_PAGE_BYTES, MARKER_SUSPICIOUS, strlen(MARKER_SUSPICIOUS)) )
         out->verdict = SCAN_SUSPICIOUS;
@@ -88,6 +95,9 @@ static int submit(void *opaque, const struct scan_request *request)
     else
     {
         s.taken++;
+        s.last[request->kind] = *request;
+        if ( request->registers )
+            s.registers[request->kind] = *request->registers;
         s.domids[s.count] = request->domid;
         judge(request, &s.results[s.count++]);
         if ( !s.holds )
@@ -134,6 +144,17 @@ static uint64_t generation(void *opaque)
     return __atomic_load_n(&s.generation, __ATOMIC_RELAXED);
 }
 
+static uint32_t wants(void *opaque, bool decide)
+{
+    uint32_t kinds;
+
+    (void)opaque;
+    pthread_mutex_lock(&s.lock);
+    kinds = decide ? s.decide : s.notify;
+    pthread_mutex_unlock(&s.lock);
+    return kinds;
+}
+
 static void get_statistics(void *opaque, uint16_t domid, struct scan_statistics *out)
 {
     (void)opaque;
@@ -155,9 +176,12 @@ int marker_scanner_open(struct scanner *out)
     s.holds = false;
     s.count = s.taken = s.failures = s.refusals = 0;
     s.generation = 1;
+    s.decide = 1U << SCAN_PAGE;
+    s.notify = 0;
+    memset(s.last, 0, sizeof(s.last));
     *out = (struct scanner){
         .add_domain = add_domain, .remove_domain = remove_domain, .submit = submit, .take = take, .fd = fd, .tick = tick,
-        .generation = generation, .get_statistics = get_statistics, .close = close_scanner,
+        .generation = generation, .wants = wants, .get_statistics = get_statistics, .close = close_scanner,
     };
     return s.fd < 0 ? -errno : 0;
 }
@@ -187,6 +211,50 @@ void marker_scanner_refuse(unsigned int submits)
 void marker_scanner_set_generation(uint64_t number)
 {
     __atomic_store_n(&s.generation, number, __ATOMIC_RELAXED);
+}
+
+void marker_scanner_want(uint32_t decide, uint32_t notify)
+{
+    pthread_mutex_lock(&s.lock);
+    s.decide = decide;
+    s.notify = notify;
+    pthread_mutex_unlock(&s.lock);
+}
+
+void marker_scanner_tick(uint16_t domid, unsigned int others, bool rescan)
+{
+    static const struct scan_finding other = {
+        .verdict = SCAN_SUSPICIOUS, .plugin = "marker", .rule = "OTHER", .text = "beside it",
+    };
+    static struct scan_finding many[4];
+    struct scan_result *out;
+
+    pthread_mutex_lock(&s.lock);
+    out = &s.results[s.count];
+    s.domids[s.count++] = domid;
+    memset(out, 0, sizeof(*out));
+    out->domid = domid;
+    out->verdict = others ? SCAN_MALICIOUS : SCAN_CLEAN;
+    out->rescan = rescan;
+    strcpy(out->plugin, "marker");
+    strcpy(out->rule, "TICKED");
+    for ( out->others_count = 0; out->others_count < others && out->others_count < 4; )
+        many[out->others_count++] = other;
+    out->others = many;
+    wake();
+    pthread_mutex_unlock(&s.lock);
+}
+
+bool marker_scanner_last(enum scan_kind kind, struct scan_request *out, struct hypervisor_registers *registers)
+{
+    bool was;
+
+    pthread_mutex_lock(&s.lock);
+    *out = s.last[kind];
+    *registers = s.registers[kind];
+    was = out->id;
+    pthread_mutex_unlock(&s.lock);
+    return was;
 }
 
 unsigned int marker_scanner_taken(void)

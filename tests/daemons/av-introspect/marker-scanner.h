@@ -10,6 +10,10 @@
 
 #define MARKER_MALICIOUS  "X5O!P%@AP[4\\PZX54(P^)7CC)7}$" "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 #define MARKER_SUSPICIOUS "SUSPECT-CODE"
+/* Who decides finds nothing here, who is told afterwards does. */
+#define MARKER_LATER      "FOUND-AFTERWARDS"
+/* The new value of a register that may not be. */
+#define MARKER_VALUE      UINT64_C(0xbad)
 
 /* 0 or -errno. Closed by its own close(). */
 int marker_scanner_open(struct scanner *out);
@@ -21,6 +25,12 @@ void marker_scanner_fail(unsigned int requests);
 /* The next so many submits find no room. */
 void marker_scanner_refuse(unsigned int submits);
 void marker_scanner_set_generation(uint64_t generation);
+/* As scanner.wants(); at first pages are decided, no more. */
+void marker_scanner_want(uint32_t decide, uint32_t notify);
+/* A result that nobody asked for, with so many other findings in it. */
+void marker_scanner_tick(uint16_t domid, unsigned int others, bool rescan);
+/* The last request of the kind; false: there was none. Its pointers say nothing but whether there was something. */
+bool marker_scanner_last(enum scan_kind kind, struct scan_request *out, struct hypervisor_registers *registers);
 /* Requests that it was given so far, and that wait. */
 unsigned int marker_scanner_taken(void);
 unsigned int marker_scanner_held(void);

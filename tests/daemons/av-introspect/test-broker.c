@@ -520,6 +520,164 @@ static void test_pause_and_kill(void **state)
     assert_int_equal(r.rc, -ESRCH);
 }
 
+/* ---- events besides executions ---- */
+
+#define BIT(kind) (1U << (kind))
+#define MONITORED (BIT(SCAN_REGISTER) | BIT(SCAN_MSR) | BIT(SCAN_INTERRUPT) | BIT(SCAN_REQUEST))
+
+static int does(enum hypervisor_monitor what, uint64_t v0, uint64_t v1, uint64_t v2)
+{
+    return emulated_do(t.hv, DOMID, 2, what, (uint64_t[4]){ v0, v1, v2 });
+}
+
+/* What nobody wants is not told; what somebody decides waits for him, and what is denied does not happen. */
+static void test_monitored(void **state)
+{
+    struct hypervisor_registers registers;
+    struct scan_request asked;
+
+    (void)state;
+    start();
+    assert_int_equal(does(MONITOR_MSR, 0xc0000082, MARKER_VALUE, 1), 0);
+    assert_int_equal(does(MONITOR_BREAKPOINT, 0, 0, 1), 0);
+    assert_false(marker_scanner_last(SCAN_MSR, &asked, &registers));
+
+    marker_scanner_want(BIT(SCAN_PAGE) | MONITORED, 0);
+    wait_for(does(MONITOR_BREAKPOINT, 7, 0, 1) == 1);
+    assert_true(marker_scanner_last(SCAN_INTERRUPT, &asked, &registers));
+    assert_int_equal(asked.values[0], 3);
+    assert_int_equal(asked.urgency, SCAN_DECIDE);
+    assert_int_equal(does(MONITOR_CONTROL_REGISTER, 2, 0x20, 0x30), 0);
+    assert_true(marker_scanner_last(SCAN_REGISTER, &asked, &registers));
+    assert_int_equal(asked.values[0], 4);
+    assert_int_equal(asked.values[1], 0x20);
+    assert_int_equal(asked.values[2], 0x30);
+    assert_int_equal(asked.vcpu, 2);
+    assert_non_null(asked.registers);
+    assert_int_equal(registers.gpr[0], 2);
+    assert_int_equal(does(MONITOR_CONTROL_REGISTER, 0, MARKER_VALUE, 0x30), -EACCES);
+    assert_int_equal(count_findings("\"event\":\"register\""), 1);
+    assert_int_equal(does(MONITOR_MSR, 0xc0000082, 5, 6), 0);
+    assert_int_equal(does(MONITOR_MSR, 0xc0000082, MARKER_VALUE, 6), -EACCES);
+    assert_int_equal(count_findings("\"register\":\"0xc0000082\",\"new\":\"0xbad\",\"old\":\"0x6\""), 1);
+    assert_int_equal(does(MONITOR_REQUEST, 0, 0, 0), 0);
+    assert_true(marker_scanner_last(SCAN_REQUEST, &asked, &registers));
+
+    /* When nobody wants it any more, it is not told. */
+    marker_scanner_want(BIT(SCAN_PAGE), 0);
+    wait_for(does(MONITOR_BREAKPOINT, 7, 0, 1) == 0);
+    assert_int_equal(does(MONITOR_MSR, 0xc0000082, MARKER_VALUE, 6), 0);
+    wait_for(status_of(DOMID, "scanning", "monitored") >= 6);
+}
+
+/* Who only wants to be told holds nobody up, and knows the registers of that moment all the same. */
+static void test_told(void **state)
+{
+    struct hypervisor_registers registers;
+    struct scan_request asked;
+    char got[128];
+    int rc;
+
+    (void)state;
+    marker_scanner_want(BIT(SCAN_PAGE), MONITORED | BIT(SCAN_PAGE) | BIT(SCAN_OVERFLOW));
+    start();
+    wait_for(does(MONITOR_BREAKPOINT, 7, 0, 1) == 1);
+    marker_scanner_hold(true);
+    assert_int_equal(does(MONITOR_MSR, 0xc0000082, MARKER_VALUE, 6), 0);
+    wait_for(marker_scanner_last(SCAN_MSR, &asked, &registers));
+    assert_int_equal(asked.urgency, SCAN_NOTIFY);
+    assert_non_null(asked.registers);
+    assert_int_equal(count_findings("0xbad"), 0);
+    /* More than anybody keeps. */
+    for ( unsigned int i = 0; i < 400; i++ )
+        assert_int_equal(does(MONITOR_REQUEST, 0, 0, 0), 0);
+    marker_scanner_hold(false);
+    wait_for(count_findings("0xbad") == 1);
+
+    /* A page is decided, let be executed, and told; a slow vCPU may come only after that. */
+    put(DOMID, 0, 5, MARKER_LATER);
+    rc = execute(DOMID, 0, 5, got);
+    assert_true(!rc || rc == -EPERM);
+    wait_for(count_findings("\"has_run\":true") == 2);
+    wait_for(status_of(DOMID, "scanning", "told") == 1);
+    /* What they found counts from now on, for equal pages as well. */
+    is_denied(DOMID, 5);
+    put(DOMID, 0, 6, MARKER_LATER);
+    is_denied(DOMID, 6);
+}
+
+/* What had no room is counted, and who wants to hear of it does. */
+static void test_untold(void **state)
+{
+    struct hypervisor_registers registers;
+    struct scan_request asked;
+
+    (void)state;
+    marker_scanner_want(BIT(SCAN_PAGE), BIT(SCAN_REQUEST) | BIT(SCAN_OVERFLOW));
+    start();
+    does(MONITOR_REQUEST, 0, 0, 0);
+    wait_for((does(MONITOR_REQUEST, 0, 0, 0), marker_scanner_last(SCAN_REQUEST, &asked, &registers)));
+    marker_scanner_refuse(UINT32_MAX);
+    for ( unsigned int i = 0; i < 400; i++ )
+        assert_int_equal(does(MONITOR_REQUEST, 0, 0, 0), 0);
+    wait_for(status_of(DOMID, "scanning", "untold") > 100);
+    marker_scanner_refuse(0);
+    wait_for(marker_scanner_last(SCAN_OVERFLOW, &asked, &registers));
+    assert_true(asked.values[0] > 100);
+}
+
+static void test_ticked(void **state)
+{
+    unsigned int taken;
+
+    (void)state;
+    start();
+    marker_scanner_tick(DOMID, 2, false);
+    wait_for(count_findings("\"event\":\"tick\"") == 3);
+    assert_int_equal(count_findings("TICKED"), 1);
+    assert_int_equal(count_findings("OTHER"), 2);
+
+    /* Nothing changes but what a plugin looks for. */
+    put(DOMID, 0, 5, CODE);
+    runs(DOMID, 5, CODE);
+    taken = marker_scanner_taken();
+    runs(DOMID, 5, CODE);
+    assert_int_equal(marker_scanner_taken(), taken);
+    wait_for(status_of(DOMID, "pages", "executable") == 1);
+    marker_scanner_tick(DOMID, 0, true);
+    wait_for(status_of(DOMID, "pages", "executable") == 0);
+    runs(DOMID, 5, CODE);
+    assert_int_equal(marker_scanner_taken(), taken + 1);
+}
+
+/* A vCPU that waits for a decision when the guard ends goes on, and so does what comes after. */
+static void *do_write(void *arg)
+{
+    struct runner *r = arg;
+
+    r->rc = does(MONITOR_CONTROL_REGISTER, 0, MARKER_VALUE, 0x30);
+    __atomic_store_n(&r->is_done, true, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+static void test_monitors_end(void **state)
+{
+    struct runner r = { 0 };
+
+    (void)state;
+    marker_scanner_want(BIT(SCAN_PAGE) | MONITORED, 0);
+    start();
+    wait_for(does(MONITOR_BREAKPOINT, 7, 0, 1) == 1);
+    marker_scanner_hold(true);
+    assert_int_equal(pthread_create(&r.thread, NULL, do_write, &r), 0);
+    wait_for(marker_scanner_held() == 1);
+    assert_false(is_done(&r));
+    stop();
+    pthread_join(r.thread, NULL);
+    assert_int_equal(r.rc, 0);
+    assert_int_equal(does(MONITOR_BREAKPOINT, 7, 0, 1), 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -539,6 +697,11 @@ int main(void)
         TEST(test_flips),
         TEST(test_denied_often),
         TEST(test_pause_and_kill),
+        TEST(test_monitored),
+        TEST(test_told),
+        TEST(test_untold),
+        TEST(test_ticked),
+        TEST(test_monitors_end),
 #undef TEST
     };
 
