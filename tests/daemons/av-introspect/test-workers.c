@@ -331,6 +331,152 @@ static void yara_in_a_worker(void **state)
     assert_true(result.has_context);
 }
 
+/* ---- events ---- */
+
+/* 32 bits, with large pages: the walk goes as the registers say. */
+static const struct hypervisor_registers plain_registers = {
+    .gpr = { 0x77 }, .cr0 = 0x80000001, .cr3 = 0x10000, .cr4 = 0x10, .lstar = 0xffffffff81e00000, .idt_limit = 0xfff,
+};
+
+static void registers_come_along(void **state)
+{
+    static char page[SCAN_PAGE_BYTES] = "registers";
+    struct hypervisor_registers registers = plain_registers;
+    struct scan_request request = {
+        .domid = 1, .urgency = SCAN_DECIDE, .vcpu = 3, .gfn = 3, .page = page, .cr3 = 0x10000, .registers = &registers,
+    };
+    struct scan_result result;
+
+    (void)state;
+    memset(guest, 0, sizeof(guest));
+    map_page(0x400000, 41);
+    scanner.set_memory(scanner.opaque, read_guest, guest);
+    /* The same table read as one of two levels has a page of 4 MiB. */
+    ((uint32_t *)guest[0x10])[1] = 0x00800083;
+    request.id = ++next_id;
+    assert_int_equal(scanner.submit(scanner.opaque, &request), 0);
+    result = wait_result();
+    assert_string_equal(result.text, "vcpu 3 rax 0x77 lstar 0xffffffff81e00000 idt 0xfff walk 0 0x800123");
+    assert_true(result.has_context);
+
+    /* As one of PAE's, of which the first table has four entries anywhere in a page. */
+    memset(guest[0x10], 0, SCAN_PAGE_BYTES);
+    *(uint64_t *)&guest[0x10][0x20] = 0x12001;
+    registers.cr4 = 0x20;
+    registers.cr3 = 0x10020;
+    request.id = ++next_id;
+    assert_int_equal(scanner.submit(scanner.opaque, &request), 0);
+    assert_non_null(strstr(wait_result().text, "walk 0 0x29123"));
+
+    /* And of five levels. */
+    memset(guest[0x10], 0, SCAN_PAGE_BYTES);
+    map_page(0x400000, 41);
+    *(uint64_t *)guest[0x14] = 0x10007;
+    registers.cr4 = 0x1020;
+    registers.efer = 0x500;
+    registers.cr3 = 0x14000;
+    request.id = ++next_id;
+    assert_int_equal(scanner.submit(scanner.opaque, &request), 0);
+    assert_non_null(strstr(wait_result().text, "walk 0 0x29123"));
+
+    request.registers = NULL;
+    request.id = ++next_id;
+    assert_int_equal(scanner.submit(scanner.opaque, &request), 0);
+    assert_int_equal(wait_result().verdict, SCAN_UNKNOWN);
+}
+
+static void all_findings_come_back(void **state)
+{
+    struct scan_result result = judge_word("three");
+
+    (void)state;
+    assert_int_equal(result.verdict, SCAN_MALICIOUS);
+    assert_string_equal(result.rule, "third");
+    assert_int_equal(result.others_count, 2);
+    assert_string_equal(result.others[0].rule, "first");
+    assert_int_equal(result.others[0].verdict, SCAN_UNKNOWN);
+    assert_string_equal(result.others[1].rule, "second");
+    assert_string_equal(result.others[1].plugin, "bad");
+    assert_false(result.rescan);
+    assert_true(judge_word("rescan").rescan);
+}
+
+static void events_reach_who_wants_them(void **state)
+{
+    struct scan_request request = {
+        .domid = 1, .urgency = SCAN_DECIDE, .kind = SCAN_MSR, .gfn = 9, .values = { 7, 8, 9 }, .registers = &plain_registers,
+    };
+    struct scan_result result;
+
+    (void)state;
+    assert_int_equal(scanner.wants(scanner.opaque, true), 1U << SCAN_PAGE | 1U << SCAN_MSR);
+    assert_int_equal(scanner.wants(scanner.opaque, false), 1U << SCAN_REQUEST);
+    request.id = ++next_id;
+    assert_int_equal(scanner.submit(scanner.opaque, &request), 0);
+    result = wait_result();
+    assert_int_equal(result.verdict, SCAN_SUSPICIOUS);
+    assert_string_equal(result.rule, "event");
+    assert_string_equal(result.text, "kind 4 values 7 8 9 gfn 1 flags 5");
+
+    /* Who has decided is not told once more. */
+    request.urgency = SCAN_AFTER;
+    request.id = ++next_id;
+    assert_int_equal(scanner.submit(scanner.opaque, &request), 0);
+    assert_int_equal(wait_result().verdict, SCAN_CLEAN);
+    request.kind = SCAN_REQUEST;
+    request.urgency = SCAN_DECIDE;
+    request.id = ++next_id;
+    assert_int_equal(scanner.submit(scanner.opaque, &request), 0);
+    assert_int_equal(wait_result().verdict, SCAN_CLEAN);
+    request.urgency = SCAN_AFTER;
+    request.id = ++next_id;
+    assert_int_equal(scanner.submit(scanner.opaque, &request), 0);
+    assert_int_equal(wait_result().verdict, SCAN_SUSPICIOUS);
+
+    /* One that kills workers is refused, another of the kind is not. */
+    request.kind = SCAN_MSR;
+    request.urgency = SCAN_DECIDE;
+    request.values[3] = 0xdead;
+    request.id = ++next_id;
+    assert_int_equal(scanner.submit(scanner.opaque, &request), 0);
+    assert_int_equal(wait_result().outcome, SCAN_REFUSED);
+    request.values[3] = 0;
+    request.id = ++next_id;
+    assert_int_equal(scanner.submit(scanner.opaque, &request), 0);
+    assert_int_equal(wait_result().outcome, SCAN_DONE);
+    request.kind = SCAN_TICK;
+    assert_int_equal(scanner.submit(scanner.opaque, &request), -EINVAL);
+}
+
+static int give_registers(void *arg, uint16_t domid, uint32_t vcpu, struct hypervisor_registers *out)
+{
+    assert_int_equal(domid, 1);
+    assert_int_equal(vcpu, 0);
+    *out = *(const struct hypervisor_registers *)arg;
+    return 0;
+}
+
+static void ticks_are_told(void **state)
+{
+    const struct workers_options options = options_of("ticks");
+    struct scan_result result;
+
+    (void)state;
+    end(NULL);
+    begin_with(&options);
+    scanner.set_registers(scanner.opaque, give_registers, (void *)&plain_registers);
+    assert_int_equal(scanner.add_domain(scanner.opaque, 1), 0);
+    result = wait_result();
+    assert_int_equal(result.id, 0);
+    assert_int_equal(result.domid, 1);
+    assert_int_equal(result.verdict, SCAN_SUSPICIOUS);
+    assert_string_equal(result.plugin, "ticks");
+    assert_non_null(strstr(result.text, "vcpu 0 rax 0x77 lstar 0xffffffff81e00000 idt 0xfff"));
+    /* A domain that goes takes what it had to tell with it. */
+    scanner.remove_domain(scanner.opaque, 1);
+    assert_int_equal(scanner.take(scanner.opaque, &result), 0);
+}
+
 /* ---- many ---- */
 
 static void a_slow_scan_holds_nobody(void **state)
@@ -462,6 +608,7 @@ static int make_plugins(void **state)
     av_copy(BUILT_PLUGINS, "bad.so");
     av_copy(BUILT_PLUGINS, "old.so");
     av_copy(BUILT_PLUGINS, "newer.so");
+    av_copy(BUILT_PLUGINS, "ticks.so");
     av_copy(BUILT_TEMPLATE, "template.so");
     av_copy(BUILT_YARA, "yara.so");
     snprintf(path, sizeof(path), "%s/loose.so", av_directory);
@@ -486,6 +633,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(killed_workers_are_replaced, begin_bad, end),
         cmocka_unit_test_setup_teardown(memory_beyond_the_page, begin_bad, end),
         cmocka_unit_test_setup_teardown(yara_in_a_worker, begin_bad, end),
+        cmocka_unit_test_setup_teardown(registers_come_along, begin_bad, end),
+        cmocka_unit_test_setup_teardown(all_findings_come_back, begin_bad, end),
+        cmocka_unit_test_setup_teardown(events_reach_who_wants_them, begin_bad, end),
+        cmocka_unit_test_setup_teardown(ticks_are_told, begin_bad, end),
         cmocka_unit_test_setup_teardown(a_slow_scan_holds_nobody, begin_bad, end),
         cmocka_unit_test_setup_teardown(requests_of_many_domains, begin_bad, end),
         cmocka_unit_test_setup_teardown(there_is_room_for_who_waits, begin_bad, end),

@@ -22,6 +22,10 @@
 #define BAD_MINOR AV_ABI_MINOR
 #endif
 
+#ifndef BAD_TICK
+#define BAD_TICK 0
+#endif
+
 static const struct av_host *host;
 static uint32_t reloads;
 
@@ -93,6 +97,50 @@ static void report_many(struct av_call *call)
             .size = sizeof(struct av_finding), .verdict = AV_MALICIOUS, .rule = "\033[2J\xff\xc0", .text = text });
 }
 
+static int show_registers(struct av_call *call, uint32_t vcpu)
+{
+    struct av_registers r = { .size = sizeof(r) };
+    struct av_mapping mapping = { .size = sizeof(mapping) };
+    char text[AV_TEXT_BYTES];
+    int rc;
+
+    if ( host->registers(call, vcpu, &r) )
+        return AV_UNKNOWN;
+    rc = host->translate(call, r.cr3, 0x400123, &mapping);
+    snprintf(text, sizeof(text), "vcpu %u rax %#llx lstar %#llx idt %#x walk %d %#llx", r.vcpu,
+             (unsigned long long)r.gpr[0], (unsigned long long)r.lstar, r.idt_limit,
+             rc, (unsigned long long)mapping.physical);
+    host->report(call, &(struct av_finding){
+        .size = sizeof(struct av_finding), .verdict = AV_SUSPICIOUS, .rule = "registers", .text = text });
+    return AV_SUSPICIOUS;
+}
+
+static int event(void *instance, void *attached, struct av_call *call, const struct av_event *event)
+{
+    char text[AV_TEXT_BYTES];
+
+    (void)instance;
+    (void)attached;
+    if ( event->values[3] == 0xdead )
+        abort();
+    snprintf(text, sizeof(text), "kind %u values %llu %llu %llu gfn %d flags %u", event->kind,
+             (unsigned long long)event->values[0], (unsigned long long)event->values[1], (unsigned long long)event->values[2],
+             event->gfn == AV_NO_GFN, event->flags);
+    host->report(call, &(struct av_finding){
+        .size = sizeof(struct av_finding), .verdict = AV_SUSPICIOUS, .rule = "event", .text = text });
+    return AV_SUSPICIOUS;
+}
+
+/* Once in a worker's life, by the registers that it gets without any event. */
+static int tick(void *instance, void *attached, struct av_call *call)
+{
+    static int said;
+
+    (void)instance;
+    (void)attached;
+    return said++ ? AV_CLEAN : show_registers(call, 0);
+}
+
 static int scan(void *instance, void *attached, struct av_call *call, const struct av_scan *scan)
 {
     const char *word = (const char *)scan->bytes + scan->focus;
@@ -141,6 +189,14 @@ static int scan(void *instance, void *attached, struct av_call *call, const stru
         return read_more(call, scan);
     if ( !strcmp(word, "window") )
         return show_window(call, scan);
+    if ( !strcmp(word, "three") )
+        for ( int i = 0; i < 3; i++ )
+            host->report(call, &(struct av_finding){ .size = sizeof(struct av_finding), .verdict = 1 + i,
+                .rule = (const char *[]){ "first", "second", "third" }[i], .text = "of three" });
+    if ( !strcmp(word, "rescan") )
+        host->rescan(call);
+    if ( !strcmp(word, "registers") )
+        return show_registers(call, scan->event->vcpu);
     if ( !strcmp(word, "slow") )
         for ( uint64_t until = host->remaining(call) - 300000; host->remaining(call) > until; )
             ;
@@ -150,7 +206,8 @@ static int scan(void *instance, void *attached, struct av_call *call, const stru
 const struct av_plugin av_plugin = {
     .abi_major = BAD_MAJOR, .abi_minor = BAD_MINOR, .size = sizeof(struct av_plugin),
     .name = BAD_NAME, .version = "1", .summary = "Does what it must not.",
-    .decide = AV_EVENT_SCAN, .window_before = AV_PAGE_SIZE, .window_after = 2 * AV_PAGE_SIZE,
+    .decide = AV_EVENT_SCAN | AV_EVENT_MSR, .notify = AV_EVENT_REQUEST | AV_EVENT_MSR, .tick_ms = BAD_TICK, .window_before = AV_PAGE_SIZE, .window_after = 2 * AV_PAGE_SIZE,
     .options = options, .options_count = sizeof(options) / sizeof(options[0]),
-    .create = create, .reload = reload, .generation = generation, .scan = scan,
+    .create = create, .reload = reload, .generation = generation, .scan = scan, .event = event,
+    .tick = tick,
 };
