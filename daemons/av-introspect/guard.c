@@ -40,6 +40,9 @@ static int attach(struct guard *g, const char **why)
         *why = no_access;
     if ( !rc )
         rc = pages_open(&g->pages, b->hv, g->domid);
+    if ( !rc && pages_restrict_new(g->pages) )
+        log_message(LOG_NOTICE, LOG_DOMAIN(g->domid, g->name, "restrict-failed"),
+                    "the hypervisor cannot restrict memory that %s is given later; it is executable until it is found", g->name);
     if ( !rc )
         rc = b->scanner->add_domain(b->scanner->opaque, g->domid);
     if ( !rc )

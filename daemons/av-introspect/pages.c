@@ -231,8 +231,25 @@ int pages_commit(struct pages *pages)
     return rc;
 }
 
+/* Alone, as an access for itself: neighbours are no business of it. */
+static int set_new(struct pages *pages, uint32_t access)
+{
+    struct hypervisor_operation operation = {
+        .call = ACCESS_SET, .domid = pages->domid, .gfn = MEMEVENT_NO_GFN, .access = { .count = 1, .access = access },
+    };
+    int rc = pages->hv->ops->submit(pages->hv, &operation, 1);
+
+    pages->statistics.operations++;
+    return rc ? rc : operation.status;
+}
+
+int pages_restrict_new(struct pages *pages)
+{
+    return set_new(pages, ACCESS_RW);
+}
+
 /*
- * What is gone is nobody's: if it comes back it has all rights, and is restricted again. So is a page that was paged out,
+ * What is gone is nobody's: if it comes back it is restricted again, whatever it was given. So is a page that was paged out,
  * which has kept its own.
  */
 static int look(struct pages *pages, uint64_t gfn, uint8_t state)
@@ -290,6 +307,8 @@ int pages_release(struct pages *pages)
     uint8_t states[PIECE_FRAMES];
     int rc = begin_round(pages), last = rc;
 
+    /* First, or what comes meanwhile would be forgotten. Where there is no such thing there is nothing to be taken back. */
+    (void)set_new(pages, ACCESS_RWX);
     for ( uint64_t first = 0; first < pages->limit && rc != -ESRCH; first += PIECE_FRAMES )
     {
         unsigned int count = pages->limit - first < PIECE_FRAMES ? pages->limit - first : PIECE_FRAMES;

@@ -48,6 +48,11 @@ int  pages_commit(struct pages *pages);
  * after the last one. 1: this was the end of a round; 0; -errno.
  */
 int  pages_sweep(struct pages *pages, uint64_t frames);
+/*
+ * What the domain is given from now on can be written, and not executed: it need not be swept. -errno: this hypervisor has
+ * no such thing, and the sweep finds what came.
+ */
+int  pages_restrict_new(struct pages *pages);
 /* How far the round is, in permille. */
 unsigned int pages_progress(const struct pages *pages);
 

@@ -75,8 +75,8 @@ enum av_verdict {
  * nobody waits.  What is in both is a decide event.  SCAN goes to scan(), all others go to event().
  */
 #define AV_EVENT_SCAN       (1u << 0)   /* a page is about to be executed that was not scanned since it was written */
-#define AV_EVENT_REGISTER   (1u << 1)   /* a control register was written: values[0] which (0, 3, 4), 1 new, 2 old */
-#define AV_EVENT_MSR        (1u << 2)   /* values[0] which, 1 new, 2 old */
+#define AV_EVENT_REGISTER   (1u << 1)   /* a control register is written: values[0] which (0, 4), 1 new, 2 old */
+#define AV_EVENT_MSR        (1u << 2)   /* values[0] which (EFER, STAR, LSTAR, CSTAR, SYSENTER_EIP), 1 new, 2 old */
 #define AV_EVENT_INTERRUPT  (1u << 3)   /* a breakpoint or exception: values[0] vector, 1 type, 2 error code, 3 cr2 */
 #define AV_EVENT_REQUEST    (1u << 4)   /* the guest asks for attention */
 #define AV_EVENT_OVERFLOW   (1u << 5)   /* notify only: values[0] events were lost; what they were is not known. The
@@ -283,7 +283,8 @@ struct av_host {
     /* A guest-virtual address through the guest's own page tables. 0; -EFAULT: not mapped; -ESRCH, -ENXIO, -ETIME as above. */
     int (*translate)(struct av_call *call, uint64_t cr3, uint64_t address, struct av_mapping *out);
 
-    /* 0; -ENOENT: there is no such vCPU, or they are not known of it now. out->size is the caller's. */
+    /* Those of the event's vCPU, as they were then; without an event, in attach() and tick(), of vCPU 0 as they are.
+     * 0; -ENOENT: there is no such vCPU, or they are not known of it now. out->size is the caller's. */
     int (*registers)(struct av_call *call, uint32_t vcpu, struct av_registers *out);
 
     /* Microseconds until the call's deadline; 0: it has passed; UINT64_MAX: there is none. */

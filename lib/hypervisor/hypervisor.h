@@ -153,7 +153,10 @@ enum hypervisor_call {
      */
     SHARING_UNSHARE  = HYPERVISOR_CALL(0x03, 0x03),
 
-    /* Sets the access of count frames; done comes out.  -EINVAL: this host's page tables cannot say it. */
+    /*
+     * Sets the access of count frames; done comes out.  -EINVAL: this host's page tables cannot say it.  With gfn
+     * MEMEVENT_NO_GFN and a count of 1: of frames that the domain is given from now on; n, r, rw, rx or rwx.
+     */
     ACCESS_SET       = HYPERVISOR_CALL(0x04, 0x01),
 };
 

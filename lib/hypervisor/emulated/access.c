@@ -8,7 +8,7 @@
 #include "host.h"
 
 /* XENMEM_access_*: up to RWX, a bit each for read, write and execute. */
-#define ACCESS_RX2RW   8
+#define ACCESS_RX2RW   8    /* the first of those that change by being used */
 #define ACCESS_N2RWX   9
 #define ACCESS_DEFAULT 10
 
@@ -26,13 +26,23 @@ int emulated_set_access(struct emulated_domain *domain, struct hypervisor_operat
     uint64_t i;
 
     operation->access.done = 0;
+    if ( operation->gfn == XEN_MEMEVENT_NO_GFN )
+    {
+        if ( count != 1 || access >= ACCESS_RX2RW || !can_be_said(access) )
+            return -EINVAL;
+        if ( !domain->channels[MEMEVENT_CLASS_ACCESS].live )
+            return -ENODEV;
+        domain->new_access = access;
+        operation->access.done = 1;
+        return 0;
+    }
     if ( !count || operation->gfn >= domain->frame_count || count > domain->frame_count - operation->gfn ||
          !can_be_said(access) )
         return -EINVAL;
     if ( !domain->channels[MEMEVENT_CLASS_ACCESS].live )
         return -ENODEV;
     for ( i = 0; i < count; i++ )
-        domain->frames[operation->gfn + i].access = access == ACCESS_DEFAULT ? EMULATED_RWX : access;
+        domain->frames[operation->gfn + i].access = access == ACCESS_DEFAULT ? domain->new_access : access;
     operation->access.done = count;
 
     return 0;

@@ -61,6 +61,7 @@ static int create_domain(struct emulated_host *host, uint16_t domid, uint32_t vc
     domain->domid = domid;
     domain->vcpus = vcpus;
     domain->frame_count = frames;
+    domain->new_access = EMULATED_RWX;
     domain->frames = calloc(frames, sizeof(*domain->frames));
     domain->waits = calloc(vcpus, sizeof(*domain->waits));
     domain->actions = calloc(vcpus, sizeof(*domain->actions));

@@ -94,6 +94,7 @@ struct emulated_domain {
     uint32_t *actions;                  /* for each vCPU: what the answer asked for, until its access is done */
     bool *faults;                       /* for each vCPU: it takes an exception in place of its access */
     bool *breakpoints;                  /* for each vCPU: it takes a breakpoint when it goes on */
+    uint32_t new_access;                /* of frames that it is given */
     uint32_t monitors;                  /* a bit for each enum hypervisor_monitor that is told of */
     unsigned int inside;                /* vCPUs in emulated_access() */
     unsigned int paused;

@@ -161,6 +161,7 @@ int emulated_populate(struct hypervisor *hv, uint16_t domid, uint64_t gfn)
     {
         frame->page = emulated_alloc_page(host);
         frame->state = frame->page ? EMULATED_RAM : EMULATED_ABSENT;
+        frame->access = domain->new_access;
         domain->pages += !!frame->page;
         rc = frame->page ? 0 : -ENOMEM;
     }

@@ -26,7 +26,7 @@
 
 #define DOMID    1u
 #define OTHER    2u
-#define VCPUS    4u
+#define VCPUS    16u
 #define FRAMES   64u
 #define PATIENCE_MS 20000u
 
@@ -274,7 +274,7 @@ static void test_several_wait(void **state)
     marker_scanner_hold(true);
     for ( unsigned int i = 0; i < VCPUS; i++ )
         begin(&r[i], i, i < 2 ? 7 : 8 + i);
-    wait_for(marker_scanner_held() == 3);
+    wait_for(marker_scanner_held() == VCPUS - 1);
     marker_scanner_hold(false);
     for ( unsigned int i = 0; i < VCPUS; i++ )
     {
@@ -520,6 +520,25 @@ static void test_pause_and_kill(void **state)
     assert_int_equal(r.rc, -ESRCH);
 }
 
+/* Memory that comes is restricted from the first moment on, and given back with all else. */
+static void test_new_memory(void **state)
+{
+    (void)state;
+    start();
+    for ( uint64_t gfn = 20; gfn < 24; gfn++ )
+    {
+        assert_int_equal(emulated_give_up(t.hv, DOMID, gfn), 0);
+        assert_int_equal(emulated_populate(t.hv, DOMID, gfn), 0);
+        put(DOMID, 0, gfn, MARKER_MALICIOUS);
+        is_denied(DOMID, gfn);
+    }
+    stop();
+    assert_int_equal(emulated_give_up(t.hv, DOMID, 20), 0);
+    assert_int_equal(emulated_populate(t.hv, DOMID, 20), 0);
+    put(DOMID, 0, 20, MARKER_MALICIOUS);
+    runs(DOMID, 20, MARKER_MALICIOUS);
+}
+
 /* ---- events besides executions ---- */
 
 #define BIT(kind) (1U << (kind))
@@ -697,6 +716,7 @@ int main(void)
         TEST(test_flips),
         TEST(test_denied_often),
         TEST(test_pause_and_kill),
+        TEST(test_new_memory),
         TEST(test_monitored),
         TEST(test_told),
         TEST(test_untold),

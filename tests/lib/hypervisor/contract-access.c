@@ -11,6 +11,7 @@
 /* XENMEM_access_* and MEM_ACCESS_* of Xen's; VM_EVENT_REASON_MEM_ACCESS. */
 #define ACCESS_RX      5
 #define ACCESS_RWX     7
+#define ACCESS_N2RWX   9
 #define ACCESS_NONE    11
 #define WRITTEN        2u
 #define IS_GLA_VALID   8u
@@ -89,6 +90,7 @@ void contract_access(struct contract *c)
     unsigned int i;
 
     EXPECT(c, set(c, c->first, 1, ACCESS_RX), -ENODEV);
+    EXPECT(c, set(c, MEMEVENT_NO_GFN, 1, ACCESS_RX), -ENODEV);
     if ( !contract_attach(c, MEMEVENT_CLASS_ACCESS) )
         return;
     EXPECT(c, c->hv->ops->get_frame_limit(c->hv, c->domid, &limit), 0);
@@ -96,6 +98,12 @@ void contract_access(struct contract *c)
     EXPECT(c, set(c, c->first, 1, ACCESS_NONE), -EINVAL);
     EXPECT(c, set(c, limit - 1, 2, ACCESS_RX), -EINVAL);
     ask_of_vcpus(c);
+
+    /* Of frames that come; n2rwx would be used up by the first. */
+    EXPECT(c, set(c, MEMEVENT_NO_GFN, 2, ACCESS_RX), -EINVAL);
+    EXPECT(c, set(c, MEMEVENT_NO_GFN, 1, ACCESS_N2RWX), -EINVAL);
+    EXPECT(c, set(c, MEMEVENT_NO_GFN, 1, ACCESS_RX), 0);
+    EXPECT(c, set(c, MEMEVENT_NO_GFN, 1, ACCESS_RWX), 0);
 
     EXPECT(c, set(c, c->first, c->count, ACCESS_RX), 0);
     for ( i = 0; i < STEPS && next(c, &event); i++ )

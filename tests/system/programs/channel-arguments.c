@@ -243,6 +243,10 @@ static const struct wrong {
       { .call = XEN_MEMEVENT_ACCESS_SET, .domid = GUEST, .u.access = { .count = 1, .done = 1 } }, -EINVAL },
     { "an access that is none", { .call = XEN_MEMEVENT_ACCESS_SET, .domid = GUEST, .u.access.count = 1,
                                   .u.access.access = 99 }, -EINVAL },
+    { "access of two new ones", { .call = XEN_MEMEVENT_ACCESS_SET, .domid = GUEST, .u.access.gfn = ~0ull,
+                                  .u.access.count = 2, .u.access.access = 3 }, -EINVAL },
+    { "access of new ones, changing", { .call = XEN_MEMEVENT_ACCESS_SET, .domid = GUEST, .u.access.gfn = ~0ull,
+                                        .u.access.count = 1, .u.access.access = 8 }, -EINVAL },
     { "access without a channel", { .call = XEN_MEMEVENT_ACCESS_SET, .domid = GUEST, .u.access.count = 1,
                                     .u.access.access = 7 }, -ENODEV },
 };

@@ -94,7 +94,10 @@
 /* Gives the domain a page of its own again.  -ENOMEM: there is none.  -ENOENT: the page is not shared. */
 #define XEN_MEMEVENT_SHARING_UNSHARE    XEN_MEMEVENT_CALL(XEN_MEMEVENT_FAMILY_SHARING, 0x03)
 
-/* Sets the access of count frames from gfn on.  -EINVAL: this host's page tables cannot say it. */
+/*
+ * Sets the access of count frames from gfn on.  -EINVAL: this host's page tables cannot say it.  With gfn
+ * XEN_MEMEVENT_NO_GFN and a count of 1: of frames that the domain is given from now on; only n, r, rw, rx and rwx.
+ */
 #define XEN_MEMEVENT_ACCESS_SET         XEN_MEMEVENT_CALL(XEN_MEMEVENT_FAMILY_ACCESS, 0x01)
 
 /*

@@ -184,6 +184,23 @@ void cf_check memevent_access_answered(struct domain *d, const struct xen_memeve
 
 /* ---- Operations ---- */
 
+/* Of frames that come. What changes by being used would do so once for all of them. */
+static int set_default(struct domain *d, struct xen_memevent_access_arguments *arguments)
+{
+    int rc;
+
+    if ( arguments->count != 1 || arguments->done || arguments->access > XENMEM_access_rwx ||
+         !p2m_mem_access_sanity_check(d) )
+        return -EINVAL;
+    if ( !memevent_has_channel(d, XEN_MEMEVENT_CLASS_ACCESS) )
+        return -ENODEV;
+    rc = p2m_set_mem_access(d, INVALID_GFN, 0, 0, 0, arguments->access, 0);
+    if ( !rc )
+        arguments->done = 1;
+
+    return rc;
+}
+
 int memevent_access_operation(struct domain *d, struct xen_memevent_operation *operation)
 {
     struct xen_memevent_access_arguments *arguments = &operation->u.access;
@@ -196,6 +213,8 @@ int memevent_access_operation(struct domain *d, struct xen_memevent_operation *o
             return -EINVAL;
     if ( (operation->call & ~XEN_MEMEVENT_ANNOTATION_MASK) != XEN_MEMEVENT_ACCESS_SET )
         return -ENOSYS;
+    if ( arguments->gfn == XEN_MEMEVENT_NO_GFN )
+        return set_default(d, arguments);
     if ( !arguments->count || arguments->done >= arguments->count ||
          arguments->gfn >= limit || arguments->count > limit - arguments->gfn ||
          arguments->access > XENMEM_access_default || !p2m_mem_access_sanity_check(d) )
