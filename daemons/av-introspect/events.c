@@ -74,9 +74,7 @@ static void on_fetch(struct guard *g, const struct memevent_event *event, const 
             scan->vcpu = event->vcpu;
             scan->has_gla = details->access & ACCESS_GLA_VALID;
             scan->gla = details->gla;
-            scan->rip = details->rip;
-            scan->cr3 = details->cr3;
-            scan->rsp = details->gpr[4];
+            scans_note_registers(scan, details);
             scan->flips = pages_flip(g->pages, event->gfn, now_ns() / SECOND_NS) > settings->flips &&
                           settings->unjudged == UNJUDGED_RUNS;
         }

@@ -40,7 +40,8 @@ struct scan {
     struct scan *next;
     uint64_t id;
     enum scan_kind kind;          /* but SCAN_PAGE: there is no frame, gfn is MEMEVENT_NO_GFN */
-    uint64_t gfn, gla, rip, cr3, rsp;
+    uint64_t gfn, gla, rip, cr3;
+    uint64_t gpr[16];             /* as in struct memevent_details */
     uint64_t values[4];
     uint32_t instruction_bytes;   /* SCAN_INTERRUPT: of the breakpoint */
     bool     has_gla, has_registers;
@@ -143,6 +144,8 @@ bool events_take(struct guard *guard);
 /* One that nothing is known of yet; NULL: no memory. And its end, whoever waits. */
 struct scan *scans_make(struct guard *guard, uint64_t gfn);
 void scans_drop(struct guard *guard, struct scan *scan);
+/* What the event itself says of its vCPU's. */
+void scans_note_registers(struct scan *scan, const struct memevent_details *details);
 /* Gives it to the scanner for the first time. A vCPU whose event nobody decides goes on. */
 void scans_submit(struct guard *guard, struct scan *scan);
 /* What is in its frame: the cache knows it, or the scanner gets it. It may be over, and gone, afterwards. */

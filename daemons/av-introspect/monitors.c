@@ -128,9 +128,7 @@ bool monitors_take(struct guard *g, const struct memevent_event *event, const st
     g->statistics.monitored++;
     scan->is_fresh = false;
     scan->vcpu = event->vcpu;
-    scan->rip = details->rip;
-    scan->cr3 = details->cr3;
-    scan->rsp = details->gpr[4];
+    scans_note_registers(scan, details);
     scans_submit(g, scan);
     return true;
 }

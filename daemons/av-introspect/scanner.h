@@ -71,7 +71,8 @@ struct scan_request {
     uint32_t budget_ms;           /* after which nobody waits for the result any more; it is taken all the same */
     uint64_t gfn;
     uint64_t gla;                 /* has_gla: the guest linear address of the fetch, in cr3's tables */
-    uint64_t rip, cr3, rsp;
+    uint64_t rip, cr3;
+    uint64_t gpr[16];             /* rax rcx rdx rbx rsp rbp rsi rdi r8..r15 */
     uint64_t values[4];
     const struct hypervisor_registers *registers;     /* of the vCPU, then; NULL: not known. Valid as page */
     const void *page;             /* SCAN_PAGE: SCAN_PAGE_BYTES; valid during submit() only: copy them */

@@ -202,10 +202,11 @@ static void submit(struct guard *g, struct scan *scan)
         .id = scan->id, .domid = g->domid, .kind = scan->kind, .has_gla = scan->has_gla, .vcpu = scan->vcpu,
         .urgency = !scan->is_over ? SCAN_DECIDE : scan->is_decided ? SCAN_AFTER : SCAN_NOTIFY,
         .budget_ms = g->broker->settings->deadline, .gfn = scan->gfn, .gla = scan->gla, .rip = scan->rip, .cr3 = scan->cr3,
-        .rsp = scan->rsp, .registers = scan->has_registers ? &scan->registers : NULL, .page = scan->page,
+        .registers = scan->has_registers ? &scan->registers : NULL, .page = scan->page,
     };
 
     memcpy(request.values, scan->values, sizeof(request.values));
+    memcpy(request.gpr, scan->gpr, sizeof(request.gpr));
     if ( scanner->submit(scanner->opaque, &request) )
         return;                   /* it is offered again */
     scan->urgency = request.urgency;
@@ -213,13 +214,27 @@ static void submit(struct guard *g, struct scan *scan)
     scan->tries++;
 }
 
+void scans_note_registers(struct scan *scan, const struct memevent_details *details)
+{
+    scan->rip = details->rip;
+    scan->cr3 = details->cr3;
+    memcpy(scan->gpr, details->gpr, sizeof(scan->gpr));
+}
+
 void scans_submit(struct guard *g, struct scan *scan)
 {
     struct hypervisor *hv = g->broker->hv;
 
-    /* As long as the vCPU waits they are those of the event. */
+    /*
+     * As long as the vCPU waits they are those of the event; but for those that a hypervisor call has its result in by
+     * now, of which the event has what they were.
+     */
     if ( !scan->is_over && !hv->ops->get_registers(hv, g->domid, scan->vcpu, &scan->registers) )
+    {
         scan->has_registers = true;
+        scan->registers.rip = scan->rip;
+        memcpy(scan->registers.gpr, scan->gpr, sizeof(scan->gpr));
+    }
     if ( scan->kind != SCAN_PAGE && !scan->is_over && !monitors_decided(g, scan->kind) )
     {
         scan->has_run = true;

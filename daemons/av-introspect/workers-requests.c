@@ -48,10 +48,7 @@ void request_put(struct request_in *in, const struct slot *slot)
     };
     memcpy(in->event.values, request->values, sizeof(in->event.values));
     put_registers(in, request->vcpu, slot->has_registers ? &slot->registers : NULL);
-    if ( slot->has_registers )
-        memcpy(in->event.gpr, slot->registers.gpr, sizeof(in->event.gpr));
-    else
-        in->event.gpr[4] = request->rsp;
+    memcpy(in->event.gpr, request->gpr, sizeof(in->event.gpr));
     if ( is_page )
         memcpy(in->page, slot->page, sizeof(in->page));
 }
