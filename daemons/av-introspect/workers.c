@@ -416,7 +416,7 @@ int workers_open(struct scanner *scanner, const struct workers_options *options,
     return 0;
 
  fail:
-    snprintf(words->text, sizeof(words->text), "workers cannot be started: %s", strerror(-rc));
+    snprintf(words->text, sizeof(words->text), "workers cannot be started by %s: %s", options->program, strerror(-rc));
     close_workers(w);
     return rc;
 }
@@ -434,6 +434,13 @@ int workers_wait(const struct scanner *scanner, uint32_t milliseconds, struct pl
         if ( w->refused )
         {
             *words = w->words;
+            return -EPROTO;
+        }
+        if ( w->link.fd < 0 )
+        {
+            snprintf(words->text, sizeof(words->text),
+                     "%s, which loads plugins, has ended before it had: see whether it is there and can be executed, and which "
+                     "plugin it ends of", w->program);
             return -EPROTO;
         }
         if ( now >= end )

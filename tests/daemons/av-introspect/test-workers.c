@@ -597,6 +597,20 @@ static void refusals_are_said_in_words(void **state)
     }
 }
 
+/* One that cannot be executed is said at once, and not when patience ends. */
+static void a_loader_that_ends_is_said(void **state)
+{
+    struct workers_options options = options_of("bad");
+    struct plugins_words words = { "" };
+
+    (void)state;
+    options.program = "/nowhere/av-worker";
+    /* It may have ended before it was told anything. */
+    if ( !workers_open(&scanner, &options, &words) )
+        assert_int_equal(workers_wait(&scanner, PATIENCE_MS, &words), -EPROTO);
+    assert_non_null(strstr(words.text, "/nowhere/av-worker"));
+}
+
 static int make_plugins(void **state)
 {
     char path[2 * PATH_MAX];
@@ -642,6 +656,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(there_is_room_for_who_waits, begin_bad, end),
         cmocka_unit_test_setup_teardown(reloaded_rules_are_another_generation, begin_bad, end),
         cmocka_unit_test_teardown(refusals_are_said_in_words, end),
+        cmocka_unit_test_teardown(a_loader_that_ends_is_said, end),
     };
 
     return cmocka_run_group_tests(tests, make_plugins, av_remove_directory);
