@@ -136,21 +136,45 @@ static int print_domains(const struct json_object *root)
     return rc;
 }
 
+/* All of the file, or of the domain that was named only what it says of that. */
+static int print_json(const struct arguments *a, const struct status *status, size_t *found)
+{
+    struct json_object *brokers = json_object_new_array(), *broker = NULL, *domains, *shown;
+    int rc;
+
+    *found = 1;
+    if ( status )
+        broker = status_add_daemon(brokers, status);
+    if ( broker && !a->name )
+        json_object_object_add(broker, "status", json_object_get(status->root));
+    else if ( broker )
+    {
+        domains = json_object_new_array();
+        for ( size_t i = 0; i < status_count(status->root, "domains"); i++ )
+            if ( is_domain(status_item(status->root, "domains", i), "name", a->name) )
+                json_object_array_add(domains, json_object_get(status_item(status->root, "domains", i)));
+        *found = json_object_array_length(domains);
+        shown = json_object_new_object();
+        json_object_object_add(shown, "domains", domains);
+        json_object_object_add(broker, "status", shown);
+    }
+    rc = status_print_json(stdout, brokers, true);
+    json_object_put(brokers);
+    return rc;
+}
+
 static int print_status(const struct arguments *a, const struct status *status, size_t *found)
 {
     const struct json_object *root = status->root;
     int rc = 0;
 
-    if ( a->look.json )
-    {
-        *found = 1;
-        return status_print_json(stdout, status->root, true);
-    }
     if ( status->alive )
         printf("Broker, process id %" PRIu64 "%s\n", status->pid, status_flag(root, "stopping") ? ", is stopping" : "");
     else
         printf("The broker died %" PRIu64 " s ago. Its guests are as it left them: what is not judged yet waits for the "
                "next one, 'systemctl start " DAEMON "'\n", status->age);
+    if ( status->alive && status->age > STATUS_OLD_SECONDS )
+        printf("Note: it wrote nothing for %" PRIu64 " s\n", status->age);
     if ( !a->name )
     {
         *found = 1;
@@ -166,40 +190,44 @@ static int print_status(const struct arguments *a, const struct status *status, 
     return rc;
 }
 
-static int show_status(const struct arguments *a)
+/* What was printed, whether it is all that was asked for, and whether there is somebody whom it is about. */
+static int show(const struct arguments *a, const struct status *status)
 {
-    struct status_list list;
-    const struct status *status;
+    bool readable = status && status->root;
     size_t found = 0;
-    int rc, result = look_read(&a->look, DAEMON, &list);
+    int rc = a->look.json ? print_json(a, status, &found) : readable ? print_status(a, status, &found) : 0;
+    int ended = status_end_output(rc);
 
-    if ( result != EX_OK )
-        return result;
-    status = list.count ? list.items : NULL;
+    if ( ended != EX_OK )
+        return ended;
     if ( !status )
     {
         fprintf(stderr, "memeventctl: there is no broker: 'systemctl start " DAEMON "' (nothing of one in %s)\n",
                 a->look.directory);
-        result = EX_UNAVAILABLE;
+        return EX_UNAVAILABLE;
     }
-    else if ( !status->root )
+    if ( !readable )
     {
         fprintf(stderr, "memeventctl: %s: %s; the broker writes it anew each second, remove it if none runs\n", status->path,
-                status->error);
-        result = EX_DATAERR;
+                status->error ? status->error : strerror(ENOMEM));
+        return EX_DATAERR;
     }
-    else if ( (rc = print_status(a, status, &found)) )
-    {
-        fprintf(stderr, "memeventctl: %s\n", strerror(-rc));
-        result = EX_OSERR;
-    }
-    else if ( !found )
+    if ( !found )
     {
         fprintf(stderr, "memeventctl: no domain of that name is to be protected: 'memeventctl av status' lists them\n");
-        result = EX_NOINPUT;
+        return EX_NOINPUT;
     }
-    else if ( !status->alive )
-        result = EX_UNAVAILABLE;
+    return status->alive ? EX_OK : EX_UNAVAILABLE;
+}
+
+static int show_status(const struct arguments *a)
+{
+    struct status_list list;
+    int result = look_read(&a->look, DAEMON, &list);
+
+    if ( result != EX_OK )
+        return result;
+    result = show(a, list.count ? list.items : NULL);
     status_list_close(&list);
     return result;
 }
@@ -283,7 +311,7 @@ static int show_findings(const struct arguments *a)
 {
     struct lines lines = { .room = a->last, .ring = calloc(a->last, sizeof(struct json_object *)) };
     char path[PATH_MAX];
-    int rc = lines.ring ? 0 : -ENOMEM;
+    int rc = lines.ring ? 0 : -ENOMEM, ended = EX_OK;
 
     /* What was set aside when the file was full, and then the file. */
     if ( !rc && snprintf(path, sizeof(path), "%s.1", a->file) < (int)sizeof(path) )
@@ -291,7 +319,11 @@ static int show_findings(const struct arguments *a)
     if ( !rc )
         rc = read_lines(a, a->file, &lines);
     if ( !rc )
+    {
         rc = print_lines(a, &lines);
+        ended = status_end_output(rc);
+        rc = 0;
+    }
     for ( size_t i = 0; lines.ring && i < lines.room; i++ )
         json_object_put(lines.ring[i]);
     free(lines.ring);
@@ -301,6 +333,8 @@ static int show_findings(const struct arguments *a)
                 rc == -ENOENT ? "; nothing was found so far, or the setting 'findings' names another file" : "");
         return rc == -EACCES ? EX_NOPERM : rc == -ENOENT ? EX_NOINPUT : EX_OSERR;
     }
+    if ( ended != EX_OK )
+        return ended;
     if ( lines.wrong )
         fprintf(stderr, "memeventctl: %s: %zu lines are no findings\n", a->file, lines.wrong);
     return lines.wrong ? EX_DATAERR : EX_OK;
