@@ -6,6 +6,7 @@
 #include <sysexits.h>
 
 #include <daemon/log.h>
+#include <daemon/privilege.h>
 #include <daemon/service.h>
 
 #include "broker.h"
@@ -16,6 +17,13 @@
 /* Rules may be many; the service manager is told when they are there. */
 #define LOAD_MS 120000u
 
+/* Xen's devices and all files are opened by root as their owner. */
+static const struct privilege_right kept[] = {
+    { CAP_SETUID, "what loads plugins becomes another user, also when it has to be started again" },
+    { CAP_SETGID, "with that user's group, and no other" },
+    { CAP_KILL, "that user's processes are ended when they hang or grow" },
+};
+
 static int guard(const struct settings *settings)
 {
     const struct workers_options options = {
@@ -25,8 +33,11 @@ static int guard(const struct settings *settings)
     };
     struct plugins_words words = { "" };
     struct scanner scanner;
-    int status = EX_UNAVAILABLE;
+    int status = EX_UNAVAILABLE, rc;
 
+    rc = privilege_drop(kept, sizeof(kept) / sizeof(kept[0]), PRIVILEGE_HOLDS_GUEST_MEMORY);
+    if ( rc )
+        return service_refuse(EX_NOPERM, "giving up rights", "this kernel or container forbids it", rc);
     if ( !settings->plugins )
     {
         log_message(LOG_ERR, LOG_HOST("start-failed"), "nobody judges pages: name a plugin, by --plugin or in the configuration");

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# xenhost: --timeout 2400 --add tests/system/tests/av-marker.sh:/root/av-marker.sh
+# xenhost: --timeout 2400 --add tests/system/tests/guarded.sh:/root/guarded.sh --add tests/system/tests/av-marker.sh:/root/av-marker.sh
 # only: soak
 # The same as av-marker.sh over upstream's monitor ring, which nobody can take up again: so the broker is stopped in the
 # midst of what it does, and not killed, and no vCPU is left behind.

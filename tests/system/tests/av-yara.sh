@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# xenhost: --timeout 2400 --add tests/system/tests/av-marker.sh:/root/av-marker.sh
+# xenhost: --timeout 2400 --add tests/system/tests/guarded.sh:/root/guarded.sh --add tests/system/tests/av-marker.sh:/root/av-marker.sh
 # only: soak
 # The same as av-marker.sh with the installed program: sandboxed workers, and rules for YARA.
 cat > /etc/eicar.yar <<'RULES'

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# For the guard's system tests, which run in dom0:  . /root/guarded.sh
+# A Linux guest that runs what it is told, and two programs for it: /clean, and /bad, which holds EICAR's string. Whoever
+# uses it says what `broker_dead WORDS` is, which is called when the guest waits for too long.
+# shellcheck shell=sh
+. /usr/lib/xenhost/functions.sh
+seed=${SEED:-$(($(date +%s) % 100000))}
+say "seed $seed"
+
+# Debian's dom0 has it only in there.
+command -v cpio > /dev/null || cpio() { busybox cpio "$@"; }
+
+# elf ENTRY PLACE: the header of a program with one piece, at PLACE in the file and at 4 MiB and PLACE in memory, that begins
+# at 4 MiB and ENTRY; both as escapes of two octets
+elf()
+{
+    printf '\177ELF\002\001\001\000\000\000\000\000\000\000\000\000\002\000\076\000\001\000\000\000'
+    printf "$1\\100\\000\\000\\000\\000\\000\\100\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000"
+    printf '\000\000\000\000\100\000\070\000\001\000\000\000\000\000\000\000'
+    printf "\\001\\000\\000\\000\\005\\000\\000\\000$2\\000\\000\\000\\000\\000\\000$2\\100\\000\\000\\000\\000\\000"
+    printf "$2\\100\\000\\000\\000\\000\\000\\000\\004\\000\\000\\000\\000\\000\\000\\000\\004\\000\\000\\000\\000\\000\\000"
+    printf '\000\020\000\000\000\000\000\000'
+}
+
+# code WORD: what writes WORD (8 characters) and a newline, and ends
+code()
+{
+    # write(1, behind the code, 9); exit(0)
+    printf '\270\001\000\000\000\277\001\000\000\000\110\215\065\020\000\000\000\272\011\000\000\000\017\005'
+    printf '\270\074\000\000\000\061\377\017\005'
+    printf '%s\n' "$1"
+}
+
+# program WORD BEHIND: the smallest of programs; what is BEHIND lies on its page
+program()
+{
+    elf '\170\000' '\000\000'
+    code "$1"
+    printf '%s' "$2"
+    head -c 700 /dev/zero
+}
+
+mkdir -p /root/more
+program "CLEANRAN" "seed $seed" > /root/more/clean
+program "INFECTED" "seed $seed $(printf 'X5O!P%%@AP[4\\PZX54(P^)7CC)7}$%s' 'EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*')" > /root/more/bad
+cat > /root/more/init <<'INIT'
+#!/bin/sh
+export PATH=/bin
+mount -t proc proc /proc
+mount -t devtmpfs dev /dev
+mount -t tmpfs tmpfs /tmp
+echo 0 > /proc/sys/kernel/print-fatal-signals
+run() { cp "$1" /tmp/program; chmod +x /tmp/program; /tmp/program; echo "guest: ran $2 status $?"; rm /tmp/program; }
+rewrite() { cat "$1" > "$2"; "$2"; echo "guest: ran $3 status $?"; }
+echo "guest: ready"
+while read -r line; do eval "$line"; done
+INIT
+
+# guarded_start [KEY=VALUE]...: the guest, named l, with all that is in /root/more; the rest is for guest_start
+guarded_start()
+{
+    chmod 755 /root/more/*
+    (cd /root/more && find . | cpio -o -H newc) > /root/more.cpio 2> /dev/null || fail "cpio"
+    cat /guests/linux.initrd /root/more.cpio > /root/initrd
+    guest_start l memory=96 vcpus=2 ramdisk=/root/initrd config='shadow_memory=16' "$@"
+    guest_wait l "guest: ready" 180
+}
+
+turn=0
+# runs FILE STATUS: the guest runs the program, which ends so
+runs()
+{
+    turn=$((turn + 1))
+    guest_tell l "run /$1 $turn"
+    waits "guest: ran $turn status $2"
+}
+# waits PATTERN: until the guest says so; each page that it executes for the first time may take milliseconds here
+waits()
+{
+    wait_until 400 guest_says l "$1" || { tail -n 10 "$(guest_console l)" >&2; broker_dead "lets the guest wait for '$1'"; }
+    grep "$1" "$(guest_console l)"
+}
+said() { grep -c "$1" "$(guest_console l)"; }
