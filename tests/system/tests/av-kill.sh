@@ -32,7 +32,7 @@ turned() { [ "$(turns)" -ge "$1" ]; }
 goes_on()
 {
     wait_until 400 turned $(($(turns) + 2)) || { tail -n 10 "$(guest_console l)" >&2; broker_dead "stops the guest $1"; }
-    ! guest_says l "guest: (broken|escaped) 2|INFECTED|BUG:|Oops|panic" ||
+    ! guest_says l "guest: (broken|escaped) 2|INFECTED|kernel BUG|BUG: unable|Oops|panic" ||
         { tail -n 10 "$(guest_console l)" >&2; broker_dead "let the wrong one run $1"; }
     kill -0 $pid || broker_dead "ended $1"
 }

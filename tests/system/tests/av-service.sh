@@ -192,5 +192,5 @@ runs bad 0
 [ "$(said INFECTED)" = 1 ] || fail "it is still not executed"
 memeventctl av status
 [ $? = 69 ] || fail "memeventctl without a broker"
-! guest_says l "BUG:|Oops|panic" || fail "the guest was hurt: $(tail -n 5 "$(guest_console l)")"
+! guest_says l "kernel BUG|BUG: unable|Oops|panic" || fail "the guest was hurt: $(tail -n 5 "$(guest_console l)")"
 pass "systemctl stop sets the guest free"
