@@ -18,4 +18,9 @@
         } \
     } while ( 0 )
 
+#define BUILD_BUG_ON(condition) _Static_assert(!(condition), "!(" #condition ")")
+
+/* Marks what is called by a pointer, for processors that check it. */
+#define cf_check
+
 #endif /* SHIM_XEN_LIB_H */

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The table of grant mappings of a domain.  What it holds, its locks and who may call what is in the header; how
+ * mappings get from a bucket's list to a handle and back is here.
+ *
+ * A handle becomes valid when flags are written, last of all, and stops to be when the last flag goes.  Its
+ * generation moves on each time, and goes on where it was when a frame is given back and its place used again: a
+ * stale handle is refused until its place has been used as often as there are generations.
+ */
+#include <xen/atomic.h>
+#include <xen/errno.h>
+#include <xen/grant-maptrack.h>
+#include <xen/lib.h>
+#include <xen/mm.h>
+#include <xen/nospec.h>
+#include <xen/vmap.h>
+#include <xen/xmalloc.h>
+
+#define NONE        ((1u << 24) - 1)    /* no place, no mapping; the places are fewer, see MAPTRACK_MAX_FRAMES */
+#define NO_MAPPING  (~0u)
+#define HEADER      0                   /* the slot that carries struct rcu_head */
+
+static uint32_t index_of(const struct maptrack *table, uint32_t handle)
+{
+    return handle & ((1u << table->index_bits) - 1);
+}
+
+static uint32_t handle_of(const struct maptrack *table, uint32_t index, uint32_t generation)
+{
+    return generation << table->index_bits | index;
+}
+
+/* Where a mapping lies that is known to be in use, or to be the bucket's whose lock is held. */
+static struct grant_mapping *mapping_at(const struct maptrack *table, uint32_t index)
+{
+    return table->frames[index / MAPTRACK_PER_FRAME].mappings + index % MAPTRACK_PER_FRAME;
+}
+
+static uint32_t bucket_of(const struct maptrack *table, uint16_t domid, uint32_t ref)
+{
+    /* Knuth's multiplicative hash, twice: neighbours of one domain and the same reference of several both spread. */
+    uint32_t hash = (ref ^ table->seed) * 2654435761u;
+
+    hash = (hash ^ (hash >> 15) ^ domid) * 2654435761u;
+
+    return (hash >> 16) & (table->nr_buckets - 1);
+}
+
+int maptrack_init(struct maptrack *table, uint32_t max_frames, uint32_t seed)
+{
+    uint32_t bits = 0, i;
+
+    if ( !max_frames || max_frames > MAPTRACK_MAX_FRAMES )
+        return -EINVAL;
+
+    table->max_frames = max_frames;
+    table->seed = seed;
+    table->free_place = NONE;
+    spin_lock_init(&table->lock);
+
+    while ( 1u << bits < max_frames )
+        bits++;
+    table->index_bits = bits + 8;
+    BUILD_BUG_ON(1u << 8 != MAPTRACK_PER_FRAME);
+    BUILD_BUG_ON(sizeof(struct grant_mapping) * MAPTRACK_PER_FRAME != PAGE_SIZE);
+    BUILD_BUG_ON(sizeof(struct rcu_head) > sizeof(struct grant_mapping));
+    /* One less than there could be: a handle of ones means none to guests.  Kept in 16 bits where more would fit. */
+    table->generations = (1u << (32 - table->index_bits < 16 ? 32 - table->index_bits : 16)) - 1;
+
+    table->nr_buckets = MAPTRACK_BUCKETS;
+    while ( table->nr_buckets > max_frames )
+        table->nr_buckets /= 2;
+    table->buckets = xzalloc_array(struct maptrack_bucket, table->nr_buckets);
+    table->frames = vzalloc(max_frames * sizeof(*table->frames));
+    if ( !table->buckets || !table->frames )
+        return -ENOMEM;
+
+    for ( i = 0; i < table->nr_buckets; i++ )
+    {
+        spin_lock_init(&table->buckets[i].lock);
+        table->buckets[i].free = NO_MAPPING;
+        table->buckets[i].first = NONE;
+    }
+
+    return 0;
+}
+
+void maptrack_destroy(struct maptrack *table)
+{
+    uint32_t place;
+
+    for ( place = 0; table->frames && place < table->places; place++ )
+        maptrack_drop_frame(table, place);
+    vfree(table->frames);
+    xfree(table->buckets);
+    table->frames = NULL;
+    table->buckets = NULL;
+    table->places = 0;
+}
+
+/* The handle of a free mapping of the bucket, which is taken with it; false: there is none. */
+static bool bucket_pop(struct maptrack *table, struct maptrack_bucket *bucket, uint32_t *handle)
+{
+    const struct grant_mapping *mapping;
+    uint32_t index = bucket->free;
+
+    ASSERT(spin_is_locked(&bucket->lock));
+    if ( index == NO_MAPPING )
+        return false;
+
+    mapping = mapping_at(table, index);
+    bucket->free = mapping->next;
+    bucket->taken++;
+    *handle = handle_of(table, index, mapping->generation);
+
+    return true;
+}
+
+/* A place for one more frame; NONE if there are as many as may be. */
+static uint32_t place_get(struct maptrack *table)
+{
+    uint32_t place = NONE;
+
+    spin_lock(&table->lock);
+    if ( table->nr_frames < table->max_frames )
+    {
+        place = table->free_place;
+        if ( place != NONE )
+            table->free_place = table->frames[place].next;
+        else
+        {
+            place = table->places;
+            write_atomic(&table->places, place + 1);
+        }
+        write_atomic(&table->nr_frames, table->nr_frames + 1);
+    }
+    spin_unlock(&table->lock);
+
+    return place;
+}
+
+static void cf_check free_frame(struct rcu_head *header)
+{
+    /* The header is the frame's first place. */
+    free_xenheap_page(header);
+}
+
+/*
+ * A bucket of which nothing is taken keeps one frame, so that a mapping that comes and goes does not move
+ * memory.  The others go when the last reader has left them; their places can be used at once.
+ */
+static void bucket_shrink(struct maptrack *table, struct maptrack_bucket *bucket)
+{
+    struct maptrack_frame *frame = &table->frames[bucket->first];
+    uint32_t slot, place = frame->next;
+    struct rcu_head *header;
+
+    ASSERT(spin_is_locked(&bucket->lock) && !bucket->taken);
+    spin_lock(&table->lock);
+    while ( place != NONE )
+    {
+        struct maptrack_frame *gone = &table->frames[place];
+        uint32_t next = gone->next;
+
+        header = (struct rcu_head *)gone->mappings;
+        rcu_assign_pointer(gone->mappings, NULL);
+        gone->generation = (gone->generation + gone->advanced) % table->generations;
+        gone->next = table->free_place;
+        table->free_place = place;
+        write_atomic(&table->nr_frames, table->nr_frames - 1);
+        call_rcu(header, free_frame);
+        place = next;
+    }
+    spin_unlock(&table->lock);
+
+    frame->next = NONE;
+    bucket->frames = 1;
+    bucket->free = NO_MAPPING;
+    for ( slot = MAPTRACK_PER_FRAME - 1; slot != HEADER; slot-- )
+    {
+        frame->mappings[slot].next = bucket->free;
+        bucket->free = bucket->first * MAPTRACK_PER_FRAME + slot;
+    }
+}
+
+/* Gives the bucket a frame, and takes the first mapping of it. */
+static int bucket_grow(struct maptrack *table, struct maptrack_bucket *bucket, uint32_t *handle)
+{
+    struct grant_mapping *mappings;
+    struct maptrack_frame *frame;
+    uint32_t place, slot;
+
+    if ( read_atomic(&table->nr_frames) >= table->max_frames )
+        return -ENOSPC;
+
+    mappings = alloc_xenheap_page();
+    if ( !mappings )
+        return -ENOMEM;
+
+    place = place_get(table);
+    if ( place == NONE )
+    {
+        free_xenheap_page(mappings);
+        return -ENOSPC;
+    }
+
+    clear_page(mappings);
+    frame = &table->frames[place];
+    frame->bucket = bucket - table->buckets;
+    frame->advanced = 0;
+    for ( slot = HEADER + 1; slot < MAPTRACK_PER_FRAME; slot++ )
+    {
+        mappings[slot].generation = frame->generation;
+        mappings[slot].next = place * MAPTRACK_PER_FRAME + slot + 1;
+    }
+
+    spin_lock(&bucket->lock);
+    mappings[MAPTRACK_PER_FRAME - 1].next = bucket->free;
+    bucket->free = place * MAPTRACK_PER_FRAME + HEADER + 1;
+    frame->next = bucket->first;
+    bucket->first = place;
+    bucket->frames++;
+    /* What is in the frame /before/ the frame; pairs with rcu_dereference() in maptrack_lookup(). */
+    rcu_assign_pointer(frame->mappings, mappings);
+    bucket_pop(table, bucket, handle);
+    spin_unlock(&bucket->lock);
+
+    return 0;
+}
+
+int maptrack_get(struct maptrack *table, uint16_t domid, uint32_t ref, uint32_t *handle)
+{
+    uint32_t number = bucket_of(table, domid, ref), i;
+    struct maptrack_bucket *bucket = &table->buckets[number];
+    bool got;
+    int rc;
+
+    spin_lock(&bucket->lock);
+    got = bucket_pop(table, bucket, handle);
+    spin_unlock(&bucket->lock);
+    if ( got )
+        return 0;
+
+    rc = bucket_grow(table, bucket, handle);
+    for ( i = 1; rc && i < table->nr_buckets; i++ )
+    {
+        bucket = &table->buckets[(number + i) & (table->nr_buckets - 1)];
+        spin_lock(&bucket->lock);
+        if ( bucket_pop(table, bucket, handle) )
+            rc = 0;
+        spin_unlock(&bucket->lock);
+    }
+
+    return rc;
+}
+
+void maptrack_publish(struct maptrack *table, uint32_t handle, uint16_t domid, uint32_t ref, uint16_t flags)
+{
+    struct grant_mapping *mapping = mapping_at(table, index_of(table, handle));
+
+    ASSERT(flags && !read_atomic(&mapping->flags));
+    write_atomic(&mapping->domid, domid);
+    write_atomic(&mapping->ref, ref);
+    /* All else /before/ the flags; pairs with maptrack_lookup() and maptrack_flags(). */
+    smp_wmb();
+    write_atomic(&mapping->flags, flags);
+}
+
+struct grant_mapping *maptrack_lookup(const struct maptrack *table, uint32_t handle)
+{
+    uint32_t index = index_of(table, handle), place = index / MAPTRACK_PER_FRAME;
+    struct grant_mapping *mapping;
+
+    if ( place >= read_atomic(&table->places) || index % MAPTRACK_PER_FRAME == HEADER )
+        return NULL;
+
+    mapping = rcu_dereference(table->frames[array_index_nospec(place, table->max_frames)].mappings);
+    if ( !mapping )
+        return NULL;
+
+    mapping += index % MAPTRACK_PER_FRAME;
+    if ( !read_atomic(&mapping->flags) )
+        return NULL;
+
+    /* The flags /before/ all else; pairs with maptrack_publish(). */
+    smp_rmb();
+
+    return handle == handle_of(table, index, read_atomic(&mapping->generation)) ? mapping : NULL;
+}
+
+uint16_t maptrack_flags(const struct maptrack *table, const struct grant_mapping *mapping, uint32_t handle,
+                        uint16_t domid, uint32_t ref)
+{
+    uint16_t flags = read_atomic(&mapping->flags);
+
+    /* As in maptrack_lookup(): a mapping that is used anew has its new generation before its flags. */
+    smp_rmb();
+    if ( handle != handle_of(table, index_of(table, handle), read_atomic(&mapping->generation)) ||
+         read_atomic(&mapping->domid) != domid || read_atomic(&mapping->ref) != ref )
+        return 0;
+
+    return flags;
+}
+
+bool maptrack_clear(struct grant_mapping *mapping, uint16_t flags)
+{
+    uint16_t left = read_atomic(&mapping->flags) & ~flags;
+
+    write_atomic(&mapping->flags, left);
+
+    return !left;
+}
+
+void maptrack_put(struct maptrack *table, uint32_t handle)
+{
+    uint32_t index = index_of(table, handle), distance;
+    struct grant_mapping *mapping = mapping_at(table, index);
+    struct maptrack_frame *frame = &table->frames[index / MAPTRACK_PER_FRAME];
+    struct maptrack_bucket *bucket = &table->buckets[frame->bucket];
+
+    ASSERT(!read_atomic(&mapping->flags));
+    spin_lock(&bucket->lock);
+    ASSERT(bucket->taken);
+    write_atomic(&mapping->generation, (mapping->generation + 1) % table->generations);
+    distance = (mapping->generation + table->generations - frame->generation) % table->generations;
+    if ( distance > frame->advanced )
+        frame->advanced = distance;
+    mapping->next = bucket->free;
+    bucket->free = index;
+    if ( !--bucket->taken && bucket->frames > 1 )
+        bucket_shrink(table, bucket);
+    spin_unlock(&bucket->lock);
+}
+
+uint32_t maptrack_nr_frames(const struct maptrack *table)
+{
+    return read_atomic(&table->nr_frames);
+}
+
+uint32_t maptrack_places(const struct maptrack *table)
+{
+    return read_atomic(&table->places);
+}
+
+struct grant_mapping *maptrack_walk(const struct maptrack *table, uint32_t place, uint32_t *slot)
+{
+    struct grant_mapping *mappings = table->frames[place].mappings;
+
+    if ( *slot == HEADER )
+        ++*slot;
+    while ( mappings && *slot < MAPTRACK_PER_FRAME )
+    {
+        struct grant_mapping *mapping = &mappings[(*slot)++];
+
+        if ( mapping->flags )
+            return mapping;
+    }
+
+    return NULL;
+}
+
+void maptrack_drop_frame(struct maptrack *table, uint32_t place)
+{
+    struct maptrack_frame *frame = &table->frames[place];
+
+    if ( !frame->mappings )
+        return;
+
+    free_xenheap_page(frame->mappings);
+    frame->mappings = NULL;
+    write_atomic(&table->nr_frames, table->nr_frames - 1);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a domain has mapped of other domains' grants: a table of mappings, found by handle.  A handle is an index and
+ * a generation; which grant may be mapped, and what mapping it means, is grant_table.c's.
+ *
+ * Mappings lie in frames, and a frame belongs to a bucket, which has a lock and a list of free mappings.  The
+ * granting domain and the reference say which bucket a new mapping is taken from; a bucket that is empty while no
+ * frame can be had takes from the others, so that the limit is one of the domain and not of a bucket.
+ *
+ * Lock order: a grant table's lock, an active entry's lock, a bucket's lock, the table's own lock.  Whoever holds
+ * a bucket's lock takes no other bucket's, and calls nothing but what gives frames back.
+ *
+ * maptrack_lookup() takes no lock.  A mapping that is found stays readable until the end of the RCU read-side
+ * section, and is stable while the lock of the active entry that it names is held and maptrack_flags() is not 0.
+ */
+#ifndef XEN_GRANT_MAPTRACK_H
+#define XEN_GRANT_MAPTRACK_H
+
+#include <xen/rcupdate.h>
+#include <xen/spinlock.h>
+#include <xen/types.h>
+
+/* 4096 octets of 16 each.  The first place of a frame carries what frees it. */
+#define MAPTRACK_PER_FRAME 256
+
+/*
+ * So many locks are enough that eight processors seldom meet; a bucket in use holds at least one frame, so
+ * that more of them would cost memory.
+ */
+#define MAPTRACK_BUCKETS 64
+
+/* With more frames (4 GiB of them) the generation would have less than four bits. */
+#define MAPTRACK_MAX_FRAMES (1u << 20)
+
+struct grant_mapping {
+    uint32_t ref;           /* the grant */
+    uint16_t flags;         /* GNTMAP_*; 0 while there is no mapping */
+    uint16_t domid;         /* who granted it */
+    uint32_t generation;
+    uint32_t next;          /* the next free one of the bucket */
+};
+
+/* A place for a frame.  Its number is the upper part of an index. */
+struct maptrack_frame {
+    struct grant_mapping *mappings;     /* NULL: no frame here */
+    uint16_t generation;                /* what all mappings of the frame began with */
+    uint16_t advanced;                  /* how far the furthest has come from there */
+    uint32_t next : 24;                 /* the next place of the bucket, or of those that are free */
+    uint32_t bucket : 8;
+};
+
+struct maptrack_bucket {
+    spinlock_t lock;
+    uint32_t free;          /* the first free mapping */
+    uint32_t taken;
+    uint32_t frames;        /* how many, and the place of the first */
+    uint32_t first;
+} __attribute__((aligned(64)));     /* no two in one cache line */
+
+struct maptrack {
+    struct maptrack_bucket *buckets;
+    struct maptrack_frame *frames;
+    uint32_t max_frames;
+    uint32_t nr_buckets;        /* a power of two, and no more than max_frames */
+    uint32_t seed;              /* so that no guest can choose references that meet in one bucket */
+    uint32_t index_bits;        /* of a handle; the rest is the generation */
+    uint32_t generations;       /* their number */
+
+    spinlock_t lock;            /* protects what follows */
+    uint32_t nr_frames;         /* in use; read without the lock as a hint */
+    uint32_t places;            /* those that ever were in use */
+    uint32_t free_place;        /* of these, the first that is not in use now */
+};
+
+/*
+ * A table for up to max_frames frames, 1 to MAPTRACK_MAX_FRAMES.  -ENOMEM, -EINVAL; maptrack_destroy() takes what an
+ * error leaves.
+ */
+int maptrack_init(struct maptrack *table, uint32_t max_frames, uint32_t seed);
+
+/* Nobody may use the table any more; mappings are forgotten. */
+void maptrack_destroy(struct maptrack *table);
+
+/*
+ * Takes a mapping for a grant.  It is found only after maptrack_publish(); until then, maptrack_put() gives it
+ * back.  -ENOSPC: as many as may be are in use; -ENOMEM: no memory for more.
+ */
+int maptrack_get(struct maptrack *table, uint16_t domid, uint32_t ref, uint32_t *handle);
+
+/* flags must not be 0. */
+void maptrack_publish(struct maptrack *table, uint32_t handle, uint16_t domid, uint32_t ref, uint16_t flags);
+
+/* The mapping of a handle; NULL if it has none, or none any more. */
+struct grant_mapping *maptrack_lookup(const struct maptrack *table, uint32_t handle);
+
+/*
+ * The flags of a mapping that maptrack_lookup() gave, or 0 if it has become another one meanwhile.  The caller
+ * holds the lock of the active entry of this domid and ref.
+ */
+uint16_t maptrack_flags(const struct maptrack *table, const struct grant_mapping *mapping, uint32_t handle,
+                        uint16_t domid, uint32_t ref);
+
+/* Takes flags away; true if none are left, and the caller has to maptrack_put(). The lock as above. */
+bool maptrack_clear(struct grant_mapping *mapping, uint16_t flags);
+
+/* Gives a mapping without flags back.  The handle is refused from now on. */
+void maptrack_put(struct maptrack *table, uint32_t handle);
+
+uint32_t maptrack_nr_frames(const struct maptrack *table);
+
+/*
+ * For who clears up after a domain that cannot map or unmap any more.  The next mapping in the place of a frame
+ * that still has flags, from *slot on, which moves behind it; NULL if there is none left.  Places are below
+ * maptrack_places().  Taking its flags is enough; maptrack_drop_frame() frees the whole frame.
+ */
+struct grant_mapping *maptrack_walk(const struct maptrack *table, uint32_t place, uint32_t *slot);
+uint32_t maptrack_places(const struct maptrack *table);
+void maptrack_drop_frame(struct maptrack *table, uint32_t place);
+
+#endif /* XEN_GRANT_MAPTRACK_H */
