@@ -12,8 +12,7 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-#include <xen/lib.h>
+#include <stdlib.h>
 
 #define SHIM_SPINS   200    /* some microseconds: longer than any section here, if its owner runs */
 #define SHIM_CLASSES 8
@@ -34,7 +33,8 @@ static inline uint32_t shim_lock_class(unsigned int *class)
 {
     if ( !*class )
         *class = ++shim_lock_classes;
-    ASSERT(*class < SHIM_CLASSES);
+    if ( *class >= SHIM_CLASSES )
+        abort();
 
     return *class;
 }
@@ -46,7 +46,8 @@ static inline void shim_lock_order(uint32_t class)
         if ( !shim_lock_held[other] )
             continue;
         __atomic_store_n(&shim_lock_before[other][class], true, __ATOMIC_SEQ_CST);
-        ASSERT(!__atomic_load_n(&shim_lock_before[class][other], __ATOMIC_SEQ_CST));
+        if ( __atomic_load_n(&shim_lock_before[class][other], __ATOMIC_SEQ_CST) )
+            abort();
     }
     shim_lock_held[class]++;
 }

@@ -13,6 +13,11 @@ static inline void *shim_zalloc(size_t count, size_t size)
     return shim_out_of_memory && shim_out_of_memory() ? NULL : calloc(count, size);
 }
 
+static inline void *shim_aligned_alloc(size_t size)
+{
+    return shim_out_of_memory && shim_out_of_memory() ? NULL : aligned_alloc(size, size);
+}
+
 #define xzalloc(type) ((type *)shim_zalloc(1, sizeof(type)))
 #define xzalloc_array(type, count) ((type *)shim_zalloc(count, sizeof(type)))
 #define xfree(memory) free(memory)

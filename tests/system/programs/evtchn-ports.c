@@ -21,7 +21,7 @@
 #include <xen/event_channel.h>
 
 #define OURSELVES   0           /* dom0's number */
-#define TIMED       1000        /* so many of the first and of the last are timed */
+#define TIMED       1000U       /* so many of the first and of the last are timed */
 #define PATIENCE_MS 60000       /* for one event: an emulated host may stand still for a while */
 #define SOME        7           /* each so-manieth is closed and opened again */
 

@@ -7,41 +7,20 @@
  * generation moves on each time, and goes on where it was when a frame is given back and its place used again: a
  * stale handle is refused until its place has been used as often as there are generations.
  */
-#include <xen/atomic.h>
 #include <xen/errno.h>
 #include <xen/grant-maptrack.h>
-#include <xen/lib.h>
 #include <xen/mm.h>
-#include <xen/nospec.h>
 #include <xen/vmap.h>
 #include <xen/xmalloc.h>
 
 #define NONE        ((1u << 24) - 1)    /* no place, no mapping; the places are fewer, see MAPTRACK_MAX_FRAMES */
 #define NO_MAPPING  (~0u)
-#define HEADER      0                   /* the slot that carries struct rcu_head */
-
-static uint32_t index_of(const struct maptrack *table, uint32_t handle)
-{
-    return handle & ((1u << table->index_bits) - 1);
-}
-
-static uint32_t handle_of(const struct maptrack *table, uint32_t index, uint32_t generation)
-{
-    return generation << table->index_bits | index;
-}
-
-/* Where a mapping lies that is known to be in use, or to be the bucket's whose lock is held. */
-static struct grant_mapping *mapping_at(const struct maptrack *table, uint32_t index)
-{
-    return table->frames[index / MAPTRACK_PER_FRAME].mappings + index % MAPTRACK_PER_FRAME;
-}
+#define GOLDEN      2654435761u             /* 2^32 by the golden ratio: an odd number without a pattern */
 
 static uint32_t bucket_of(const struct maptrack *table, uint16_t domid, uint32_t ref)
 {
-    /* Knuth's multiplicative hash, twice: neighbours of one domain and the same reference of several both spread. */
-    uint32_t hash = (ref ^ table->seed) * 2654435761u;
-
-    hash = (hash ^ (hash >> 15) ^ domid) * 2654435761u;
+    /* Multiply and shift; the references of two domains go different ways. */
+    uint32_t hash = (ref + domid * GOLDEN) * table->multiplier;
 
     return (hash >> 16) & (table->nr_buckets - 1);
 }
@@ -54,7 +33,7 @@ int maptrack_init(struct maptrack *table, uint32_t max_frames, uint32_t seed)
         return -EINVAL;
 
     table->max_frames = max_frames;
-    table->seed = seed;
+    table->multiplier = (seed * GOLDEN) | 1;
     table->free_place = NONE;
     spin_lock_init(&table->lock);
 
@@ -108,10 +87,10 @@ static bool bucket_pop(struct maptrack *table, struct maptrack_bucket *bucket, u
     if ( index == NO_MAPPING )
         return false;
 
-    mapping = mapping_at(table, index);
+    mapping = maptrack_mapping_at(table, index);
     bucket->free = mapping->next;
     bucket->taken++;
-    *handle = handle_of(table, index, mapping->generation);
+    *handle = maptrack_handle_of(table, index, mapping->generation);
 
     return true;
 }
@@ -162,9 +141,9 @@ static void bucket_shrink(struct maptrack *table, struct maptrack_bucket *bucket
         struct maptrack_frame *gone = &table->frames[place];
         uint32_t next = gone->next;
 
+        gone->generation = (gone->generation + gone->mappings[MAPTRACK_HEADER].generation) % table->generations;
         header = (struct rcu_head *)gone->mappings;
         rcu_assign_pointer(gone->mappings, NULL);
-        gone->generation = (gone->generation + gone->advanced) % table->generations;
         gone->next = table->free_place;
         table->free_place = place;
         write_atomic(&table->nr_frames, table->nr_frames - 1);
@@ -176,7 +155,7 @@ static void bucket_shrink(struct maptrack *table, struct maptrack_bucket *bucket
     frame->next = NONE;
     bucket->frames = 1;
     bucket->free = NO_MAPPING;
-    for ( slot = MAPTRACK_PER_FRAME - 1; slot != HEADER; slot-- )
+    for ( slot = MAPTRACK_PER_FRAME - 1; slot != MAPTRACK_HEADER; slot-- )
     {
         frame->mappings[slot].next = bucket->free;
         bucket->free = bucket->first * MAPTRACK_PER_FRAME + slot;
@@ -207,8 +186,7 @@ static int bucket_grow(struct maptrack *table, struct maptrack_bucket *bucket, u
     clear_page(mappings);
     frame = &table->frames[place];
     frame->bucket = bucket - table->buckets;
-    frame->advanced = 0;
-    for ( slot = HEADER + 1; slot < MAPTRACK_PER_FRAME; slot++ )
+    for ( slot = MAPTRACK_HEADER + 1; slot < MAPTRACK_PER_FRAME; slot++ )
     {
         mappings[slot].generation = frame->generation;
         mappings[slot].next = place * MAPTRACK_PER_FRAME + slot + 1;
@@ -216,7 +194,7 @@ static int bucket_grow(struct maptrack *table, struct maptrack_bucket *bucket, u
 
     spin_lock(&bucket->lock);
     mappings[MAPTRACK_PER_FRAME - 1].next = bucket->free;
-    bucket->free = place * MAPTRACK_PER_FRAME + HEADER + 1;
+    bucket->free = place * MAPTRACK_PER_FRAME + MAPTRACK_HEADER + 1;
     frame->next = bucket->first;
     bucket->first = place;
     bucket->frames++;
@@ -254,80 +232,31 @@ int maptrack_get(struct maptrack *table, uint16_t domid, uint32_t ref, uint32_t 
     return rc;
 }
 
-void maptrack_publish(struct maptrack *table, uint32_t handle, uint16_t domid, uint32_t ref, uint16_t flags)
-{
-    struct grant_mapping *mapping = mapping_at(table, index_of(table, handle));
-
-    ASSERT(flags && !read_atomic(&mapping->flags));
-    write_atomic(&mapping->domid, domid);
-    write_atomic(&mapping->ref, ref);
-    /* All else /before/ the flags; pairs with maptrack_lookup() and maptrack_flags(). */
-    smp_wmb();
-    write_atomic(&mapping->flags, flags);
-}
-
-struct grant_mapping *maptrack_lookup(const struct maptrack *table, uint32_t handle)
-{
-    uint32_t index = index_of(table, handle), place = index / MAPTRACK_PER_FRAME;
-    struct grant_mapping *mapping;
-
-    if ( place >= read_atomic(&table->places) || index % MAPTRACK_PER_FRAME == HEADER )
-        return NULL;
-
-    mapping = rcu_dereference(table->frames[array_index_nospec(place, table->max_frames)].mappings);
-    if ( !mapping )
-        return NULL;
-
-    mapping += index % MAPTRACK_PER_FRAME;
-    if ( !read_atomic(&mapping->flags) )
-        return NULL;
-
-    /* The flags /before/ all else; pairs with maptrack_publish(). */
-    smp_rmb();
-
-    return handle == handle_of(table, index, read_atomic(&mapping->generation)) ? mapping : NULL;
-}
-
-uint16_t maptrack_flags(const struct maptrack *table, const struct grant_mapping *mapping, uint32_t handle,
-                        uint16_t domid, uint32_t ref)
-{
-    uint16_t flags = read_atomic(&mapping->flags);
-
-    /* As in maptrack_lookup(): a mapping that is used anew has its new generation before its flags. */
-    smp_rmb();
-    if ( handle != handle_of(table, index_of(table, handle), read_atomic(&mapping->generation)) ||
-         read_atomic(&mapping->domid) != domid || read_atomic(&mapping->ref) != ref )
-        return 0;
-
-    return flags;
-}
-
-bool maptrack_clear(struct grant_mapping *mapping, uint16_t flags)
-{
-    uint16_t left = read_atomic(&mapping->flags) & ~flags;
-
-    write_atomic(&mapping->flags, left);
-
-    return !left;
-}
-
 void maptrack_put(struct maptrack *table, uint32_t handle)
 {
-    uint32_t index = index_of(table, handle), distance;
-    struct grant_mapping *mapping = mapping_at(table, index);
+    uint32_t index = maptrack_index_of(table, handle), generation, distance;
+    struct grant_mapping *mapping = maptrack_mapping_at(table, index);
     struct maptrack_frame *frame = &table->frames[index / MAPTRACK_PER_FRAME];
     struct maptrack_bucket *bucket = &table->buckets[frame->bucket];
+    uint32_t *advanced;     /* of the frame; where it lies, no other bucket's lock is needed or disturbed */
 
     ASSERT(!read_atomic(&mapping->flags));
     spin_lock(&bucket->lock);
     ASSERT(bucket->taken);
-    write_atomic(&mapping->generation, (mapping->generation + 1) % table->generations);
-    distance = (mapping->generation + table->generations - frame->generation) % table->generations;
-    if ( distance > frame->advanced )
-        frame->advanced = distance;
+    /* Without divisions, which would cost more than all the rest. */
+    generation = mapping->generation + 1;
+    if ( generation == table->generations )
+        generation = 0;
+    write_atomic(&mapping->generation, generation);
+    distance = generation - frame->generation;
+    if ( generation < frame->generation )
+        distance += table->generations;
+    advanced = &(mapping - index % MAPTRACK_PER_FRAME + MAPTRACK_HEADER)->generation;
+    *advanced = distance > *advanced ? distance : *advanced;
     mapping->next = bucket->free;
     bucket->free = index;
-    if ( !--bucket->taken && bucket->frames > 1 )
+    bucket->taken--;
+    if ( bucket->frames > 1 && !bucket->taken )
         bucket_shrink(table, bucket);
     spin_unlock(&bucket->lock);
 }
@@ -346,7 +275,7 @@ struct grant_mapping *maptrack_walk(const struct maptrack *table, uint32_t place
 {
     struct grant_mapping *mappings = table->frames[place].mappings;
 
-    if ( *slot == HEADER )
+    if ( *slot == MAPTRACK_HEADER )
         ++*slot;
     while ( mappings && *slot < MAPTRACK_PER_FRAME )
     {

@@ -16,12 +16,20 @@
 #ifndef XEN_GRANT_MAPTRACK_H
 #define XEN_GRANT_MAPTRACK_H
 
+#include <xen/lib.h>
+#include <xen/nospec.h>
 #include <xen/rcupdate.h>
 #include <xen/spinlock.h>
 #include <xen/types.h>
+#include <asm/atomic.h>
+#include <asm/system.h>
 
-/* 4096 octets of 16 each.  The first place of a frame carries what frees it. */
+/*
+ * 4096 octets of 16 each.  The first is no mapping: its generation says how far the furthest of the frame has
+ * come from where all began, and later it carries what frees the frame.
+ */
 #define MAPTRACK_PER_FRAME 256
+#define MAPTRACK_HEADER    0
 
 /*
  * So many locks are enough that eight processors seldom meet; a bucket in use holds at least one frame, so
@@ -43,8 +51,7 @@ struct grant_mapping {
 /* A place for a frame.  Its number is the upper part of an index. */
 struct maptrack_frame {
     struct grant_mapping *mappings;     /* NULL: no frame here */
-    uint16_t generation;                /* what all mappings of the frame began with */
-    uint16_t advanced;                  /* how far the furthest has come from there */
+    uint32_t generation;                /* what all mappings of the frame began with */
     uint32_t next : 24;                 /* the next place of the bucket, or of those that are free */
     uint32_t bucket : 8;
 };
@@ -62,7 +69,7 @@ struct maptrack {
     struct maptrack_frame *frames;
     uint32_t max_frames;
     uint32_t nr_buckets;        /* a power of two, and no more than max_frames */
-    uint32_t seed;              /* so that no guest can choose references that meet in one bucket */
+    uint32_t multiplier;        /* random, so that no guest can choose references that meet in one bucket */
     uint32_t index_bits;        /* of a handle; the rest is the generation */
     uint32_t generations;       /* their number */
 
@@ -73,8 +80,8 @@ struct maptrack {
 };
 
 /*
- * A table for up to max_frames frames, 1 to MAPTRACK_MAX_FRAMES.  -ENOMEM, -EINVAL; maptrack_destroy() takes what an
- * error leaves.
+ * A table for up to max_frames frames, 1 to MAPTRACK_MAX_FRAMES; seed is random.  -ENOMEM, -EINVAL;
+ * maptrack_destroy() takes what an error leaves.
  */
 int maptrack_init(struct maptrack *table, uint32_t max_frames, uint32_t seed);
 
@@ -86,22 +93,6 @@ void maptrack_destroy(struct maptrack *table);
  * back.  -ENOSPC: as many as may be are in use; -ENOMEM: no memory for more.
  */
 int maptrack_get(struct maptrack *table, uint16_t domid, uint32_t ref, uint32_t *handle);
-
-/* flags must not be 0. */
-void maptrack_publish(struct maptrack *table, uint32_t handle, uint16_t domid, uint32_t ref, uint16_t flags);
-
-/* The mapping of a handle; NULL if it has none, or none any more. */
-struct grant_mapping *maptrack_lookup(const struct maptrack *table, uint32_t handle);
-
-/*
- * The flags of a mapping that maptrack_lookup() gave, or 0 if it has become another one meanwhile.  The caller
- * holds the lock of the active entry of this domid and ref.
- */
-uint16_t maptrack_flags(const struct maptrack *table, const struct grant_mapping *mapping, uint32_t handle,
-                        uint16_t domid, uint32_t ref);
-
-/* Takes flags away; true if none are left, and the caller has to maptrack_put(). The lock as above. */
-bool maptrack_clear(struct grant_mapping *mapping, uint16_t flags);
 
 /* Gives a mapping without flags back.  The handle is refused from now on. */
 void maptrack_put(struct maptrack *table, uint32_t handle);
@@ -116,5 +107,88 @@ uint32_t maptrack_nr_frames(const struct maptrack *table);
 struct grant_mapping *maptrack_walk(const struct maptrack *table, uint32_t place, uint32_t *slot);
 uint32_t maptrack_places(const struct maptrack *table);
 void maptrack_drop_frame(struct maptrack *table, uint32_t place);
+
+/* What each map and unmap does is inline. */
+
+static inline uint32_t maptrack_index_of(const struct maptrack *table, uint32_t handle)
+{
+    return handle & ((1u << table->index_bits) - 1);
+}
+
+static inline uint32_t maptrack_handle_of(const struct maptrack *table, uint32_t index, uint32_t generation)
+{
+    return generation << table->index_bits | index;
+}
+
+/* Where a mapping lies that is known to be in use, or to be the bucket's whose lock is held. */
+static inline struct grant_mapping *maptrack_mapping_at(const struct maptrack *table, uint32_t index)
+{
+    return table->frames[index / MAPTRACK_PER_FRAME].mappings + index % MAPTRACK_PER_FRAME;
+}
+
+/* flags must not be 0. */
+static inline void maptrack_publish(struct maptrack *table, uint32_t handle, uint16_t domid, uint32_t ref,
+                                    uint16_t flags)
+{
+    struct grant_mapping *mapping = maptrack_mapping_at(table, maptrack_index_of(table, handle));
+
+    ASSERT(flags && !read_atomic(&mapping->flags));
+    write_atomic(&mapping->domid, domid);
+    write_atomic(&mapping->ref, ref);
+    /* All else /before/ the flags; pairs with maptrack_lookup() and maptrack_flags(). */
+    smp_wmb();
+    write_atomic(&mapping->flags, flags);
+}
+
+/* The mapping of a handle; NULL if it has none, or none any more. */
+static inline struct grant_mapping *maptrack_lookup(const struct maptrack *table, uint32_t handle)
+{
+    uint32_t index = maptrack_index_of(table, handle), place = index / MAPTRACK_PER_FRAME;
+    struct grant_mapping *mapping;
+
+    if ( place >= read_atomic(&table->places) || index % MAPTRACK_PER_FRAME == MAPTRACK_HEADER )
+        return NULL;
+
+    mapping = rcu_dereference(table->frames[array_index_nospec(place, table->max_frames)].mappings);
+    if ( !mapping )
+        return NULL;
+
+    mapping += index % MAPTRACK_PER_FRAME;
+    if ( !read_atomic(&mapping->flags) )
+        return NULL;
+
+    /* The flags /before/ all else; pairs with maptrack_publish(). */
+    smp_rmb();
+
+    return handle == maptrack_handle_of(table, index, read_atomic(&mapping->generation)) ? mapping : NULL;
+}
+
+/*
+ * The flags of a mapping that maptrack_lookup() gave, or 0 if it has become another one meanwhile.  The caller
+ * holds the lock of the active entry of this domid and ref.
+ */
+static inline uint16_t maptrack_flags(const struct maptrack *table, const struct grant_mapping *mapping,
+                                      uint32_t handle, uint16_t domid, uint32_t ref)
+{
+    uint16_t flags = read_atomic(&mapping->flags);
+
+    /* As in maptrack_lookup(): a mapping that is used anew has its new generation before its flags. */
+    smp_rmb();
+    if ( handle != maptrack_handle_of(table, maptrack_index_of(table, handle), read_atomic(&mapping->generation)) ||
+         read_atomic(&mapping->domid) != domid || read_atomic(&mapping->ref) != ref )
+        return 0;
+
+    return flags;
+}
+
+/* Takes flags away; true if none are left, and the caller has to maptrack_put(). The lock as above. */
+static inline bool maptrack_clear(struct grant_mapping *mapping, uint16_t flags)
+{
+    uint16_t left = read_atomic(&mapping->flags) & ~flags;
+
+    write_atomic(&mapping->flags, left);
+
+    return !left;
+}
 
 #endif /* XEN_GRANT_MAPTRACK_H */
