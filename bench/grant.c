@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Grant mappings a second, in user space: the hypervisor's table, unmodified, beside what it took the place of.
+ * Grant mappings a second, in user space: the table in overlay/, unmodified, beside what Xen has.
  *     bench/grant [--json] [ROUNDS [MILLISECONDS]]
  * Each round runs each shape with 1, 2, 4 and 8 threads in turn, for so many milliseconds (default 7 and 200).
  */
