@@ -39,7 +39,8 @@ conforms n4 "$n4_channels"
 say "saved and restored with N levels"
 guest_start s kernel=tiny memory=24 extra="mem=1 events=n3 slow=100000 run=events:6000,wait" \
     config="max_event_channels=8000"
-guest_wait s "guest: ready" 300
+guest_wait s "guest: (ready|done)" 300
+guest_says s "guest: ready" || { cat "$(guest_console s)"; fail "not all was as it has to be before the save"; }
 xl save s /tmp/s.save > /tmp/save.log 2>&1 &
 save=$!
 control=/local/domain/$(guest_id s)/control/shutdown
