@@ -66,7 +66,7 @@
  *
  * Order: none, as with two levels; EVTCHNOP_set_priority is -ENOSYS.
  *
- * Both calls need a domain's own vCPU.  EVTCHNOP_reset, a soft reset and a restore bring the domain back to two
+ * Both calls act on the domain that makes them.  EVTCHNOP_reset, a soft reset and a restore bring the domain back to two
  * levels with all channels closed; the pages are the domain's to use then, and it can register anew, also with
  * another depth.
  */
