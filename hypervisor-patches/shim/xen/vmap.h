@@ -3,7 +3,7 @@
 #ifndef SHIM_XEN_VMAP_H
 #define SHIM_XEN_VMAP_H
 
-#define vzalloc(size) shim_zalloc(1, size)
+#define vzalloc(size) shim_zalloc(1, size, sizeof(void *))
 #define vfree(memory) free(memory)
 
 #endif /* SHIM_XEN_VMAP_H */
