@@ -86,8 +86,7 @@ static void note(const vm_event_request_t *request)
         return;
     }
 
-    if ( !watch.flags[gfn] )
-        watch.order[watch.ordered++] = gfn;
+    watch.told += !watch.flags[gfn];
     watch.flags[gfn] |= flags & MEM_ACCESS_RWX;
     watch.seen.all &= flags;
     watch.seen.any |= flags;
@@ -142,7 +141,7 @@ void watch_from(uint64_t first, uint64_t count, unsigned long steps)
     watch.first = first;
     watch.end = first + count;
     watch.steps = steps;
-    watch.ordered = 0;
+    watch.told = 0;
     memset(&watch.seen, 0, sizeof(watch.seen));
     watch.seen.all = ~0u;
     memset(watch.flags, 0, sizeof(watch.flags));

@@ -35,8 +35,7 @@ struct watch {
     unsigned long steps;
     struct seen seen;
     uint8_t flags[FRAMES_MAX];      /* MEM_ACCESS_R, _W, _X seen of each frame */
-    uint64_t order[FRAMES_MAX];     /* frames in the order of their first event */
-    unsigned int ordered;
+    unsigned int told;              /* frames that there was an event of */
 };
 
 extern struct watch watch;
