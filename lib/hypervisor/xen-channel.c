@@ -162,13 +162,9 @@ int xen_channel_attach(struct xen_host *host, enum memevent_class class, uint16_
             return rc;
     }
 
-    ring = calloc(1, sizeof(*ring));
+    ring = xen_ring_new(class, domid);
     if ( !ring )
         return -ENOMEM;
-    ring->class = class;
-    ring->domid = domid;
-    ring->port = -1;
-    ring->ring.fd = -1;
 
     rc = ask(host, ring, options, &attach);
     if ( rc )

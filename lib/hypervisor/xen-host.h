@@ -128,6 +128,8 @@ int  xen_get_channel_info(struct hypervisor *hv, enum memevent_class class, uint
                           struct memevent_channel_info *out);
 
 /* xen-ring.c */
+/* One that nothing is bound to yet; NULL: no memory. */
+struct xen_ring *xen_ring_new(enum memevent_class class, uint16_t domid);
 /* Binds the class's event channel of the remote domain, with its priority, and gives ring its descriptor. */
 int  xen_ring_bind(struct xen_host *host, struct xen_ring *ring, uint16_t remote, uint32_t remote_port);
 int  xen_attach_ring(struct hypervisor *hv, enum memevent_class class, uint16_t domid,

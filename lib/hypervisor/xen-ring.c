@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 
 #include "xen-host.h"
 
@@ -35,6 +36,20 @@ static int set_priority(struct xen_host *host, evtchn_port_t port, uint32_t prio
                   (uintptr_t)argument) < 0 ? -errno : 0;
     xencall_free_buffer(host->call, argument);
     return rc;
+}
+
+struct xen_ring *xen_ring_new(enum memevent_class class, uint16_t domid)
+{
+    struct xen_ring *ring = calloc(1, sizeof(*ring));
+
+    if ( ring )
+    {
+        ring->class = class;
+        ring->domid = domid;
+        ring->port = -1;
+        ring->ring.fd = -1;
+    }
+    return ring;
 }
 
 int xen_ring_bind(struct xen_host *host, struct xen_ring *ring, uint16_t remote, uint32_t remote_port)

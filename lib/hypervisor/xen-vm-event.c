@@ -137,13 +137,9 @@ int xen_vm_event_attach(struct xen_host *host, enum memevent_class class, uint16
     if ( rc )
         return rc;
 
-    ring = calloc(1, sizeof(*ring));
+    ring = xen_ring_new(class, domid);
     if ( !ring )
         return -ENOMEM;
-    ring->class = class;
-    ring->domid = domid;
-    ring->port = -1;
-    ring->ring.fd = -1;
     ring->ring.size = HYPERVISOR_PAGE_SIZE;
 
     rc = class == MEMEVENT_CLASS_PAGING ? attach_paging(host, ring, why) : attach_monitor(host, ring, why);
