@@ -7,6 +7,7 @@
 configuration=/etc/xen-memevent/xensharing.conf
 collector=/var/lib/prometheus/node-exporter
 metrics=$collector/xensharing.prom
+socket=/run/xen-memevent/xensharing.metrics
 
 service_pid()
 {
@@ -45,6 +46,18 @@ metric()
     sed -n "s/^$1{daemon=\"xensharing\"} //p" "$metrics"
 }
 
+# scrape: what the socket answers to who asks as curl does, all of it; Debian's smallest system has perl
+scrape()
+{
+    timeout 60 perl -MIO::Socket::UNIX -e '
+        my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die "$ARGV[0]: $!\n";
+        print $s "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        local $/;
+        my ($head, $body) = split /\r\n\r\n/, <$s>, 2;
+        die "it answers $head\n" if $head !~ m{^HTTP/1\.[01] 200 } or $head !~ /^Content-Length: (\d+)/mi or $1 != length $body;
+        print $body;' "$socket"
+}
+
 # settles: nobody writes, and two more passes find nothing to merge
 settles()
 {
@@ -63,7 +76,7 @@ journalctl -u xensharing -o cat | grep -F "$configuration:3:" || fail "the messa
 pass "an error in the configuration names file and line, and is not tried again"
 
 say "the service"
-printf 'group = web: a b\nperiod = 1000\ncpu-limit = 100\nat-exit = undo\nmetrics = %s\n' "$metrics" > $configuration
+printf 'group = web: a b\nperiod = 1000\ncpu-limit = 100\nat-exit = undo\nmetrics = %s\nmetrics-socket = %s\n' "$metrics" "$socket" > $configuration
 systemctl reset-failed xensharing
 service_start
 [ "$(systemctl show -p Type --value xensharing)" = notify ] || fail "not Type=notify"
@@ -101,11 +114,14 @@ wait_until 30 sh -c "[ \$(sed -n 's/^xensharing_saved_bytes{.*} //p' $metrics) -
     fail "saved memory in the metrics: $(metric xensharing_saved_bytes)"
 [ "$(metric xensharing_invalidate_channel)" = 1 ] || fail "no invalidates"
 [ ! -e "$metrics.new" ] || [ -e "$metrics" ] || fail "the metrics are written in place"
+[ "$(stat -c %a "$socket")" = 660 ] || fail "others than its owner and group can read the socket: $(stat "$socket")"
+scrape > /tmp/scraped || service_fails "the socket does not answer"
+grep '^xensharing_domain_saved_bytes{' /tmp/scraped || fail "the socket does not know the domains"
 wait_until 120 sh -c 'memeventctl sharing history --json | grep -q "\"saved\""' || fail "no sample in the history"
 memeventctl sharing history || fail "memeventctl sharing history"
 memeventctl sharing plot --output=/tmp/plot.svg || fail "memeventctl sharing plot"
 grep -q '^</svg>$' /tmp/plot.svg || fail "no picture"
-pass "metrics, history and a picture of it"
+pass "metrics as a file and over a socket, history and a picture of it"
 
 say "groups in xenstore go before the configuration"
 xenstore-write "/local/domain/$(guest_id c)/memory/sharing-group" web
@@ -151,6 +167,7 @@ systemctl stop xensharing || fail "systemctl stop"
 [ "$(saved)" = 0 ] || fail "$(saved) frames are still shared"
 [ ! -e "$status_file" ] || fail "the status file is still there"
 [ ! -e "$metrics" ] || fail "the metrics are still there"
+[ ! -e "$socket" ] || fail "the socket is still there"
 memeventctl sharing
 [ $? = 69 ] || fail "memeventctl without a sharer"
 for name in a b c; do
