@@ -9,14 +9,6 @@ host=${host---host=xen:stock}
 seed=${SEED:-$(($(date +%s) % 100000))}
 say "seed $seed"
 
-is_shared()
-{
-    _least=$1; shift
-    # Counting stops them for a while, and the sharer wants to look at them, too.
-    sleep 3
-    [ "$(fraction "$@" 2> /dev/null)" -ge "$_least" ]
-}
-
 for name in a b; do
     alike $name 16 6 1 "$seed" 17
 done

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # xenhost: --timeout 1800 --add tests/system/tests/sharing.sh:/root/sharing.sh
 # only: soak
-# soak: --timeout 7200
+# soak: --debug --timeout 7200
 # Three guests from one image under load, against an offline count of what they have in common; a flood of records that nobody
 # takes; and without records, less and less is shared.
 . /root/sharing.sh
@@ -9,59 +9,14 @@ soak=${1:-}
 seed=${SEED:-$(($(date +%s) % 100000))}
 say "seed $seed"
 
-# is_shared PERMILLE NAME...: at least so much of what they have in common
-is_shared()
-{
-    _least=$1; shift
-    [ "$(fraction "$@" 2> /dev/null)" -ge "$_least" ]
-}
-
-# everybody LINE PATTERN: all three do it at once, and have ended
-everybody()
-{
-    for _one in a b c; do
-        eval "seen_$_one=\$(grep -cE -e '$2' \"\$(guest_console $_one)\")"
-        guest_tell $_one "$1"
-    done
-    for _one in a b c; do
-        eval "_seen=\$seen_$_one"
-        wait_until 600 guest_says_again $_one "$2" "$_seen" || fail "guest $_one does not go on"
-        guest_says $_one "guest: bad|guest: panic" && fail "guest $_one found wrong memory"
-    done
-}
-
 # A sixth of the pages is each guest's own, and in the first MiB of ten all is always being written to: if a slow host merges
 # none of that, it is 3 % of what there is.
-busy_mib=1
-[ -z "$soak" ] || busy_mib=2
+busy_mib=1 minutes=0
+[ -z "$soak" ] || busy_mib=2 minutes=10
 for name in a b c; do
     alike $name 24 10 1 "$seed" 17
 done
-
-say "under load"
-for name in a b c; do
-    guest_tell $name "storm:20s/working=$busy_mib rate=100"
-done
-sharer_start --group "web: a b c" --period 1000 --cpu-limit 90
-wait_until 300 value_is scan pass -gt 2 || sharer_dead "makes no passes"
-many=$(fraction a b c)
-[ "$many" -ge 950 ] || { cat $status_file; sharer_dead "merged $many per mille in two passes under load"; }
-pass "$many per mille after two passes, under load"
-if [ -n "$soak" ]; then
-    for round in 1 2 3 4 5 6 7 8 9 10; do
-        everybody "storm:60s/working=$busy_mib rate=100" "guest: storm"
-        say "minute $round: $(fraction a b c 2>&1)"
-    done
-fi
-for name in a b c; do
-    wait_until 600 guest_says $name "guest: storm" || fail "the load of $name does not end"
-done
-wait_until 300 is_shared 990 a b c || { cat $status_file; sharer_dead "merged $(fraction a b c) per mille when it was quiet"; }
-pass "$(fraction a b c) per mille when it is quiet"
-effort
-for name in a b c; do
-    guest_verifies $name "after it was merged under load"
-done
+merged_under_load $minutes 90 20 "working=$busy_mib rate=100"
 
 say "a flood of records, and nobody takes them"
 kill -STOP "$sharer_pid"
@@ -93,4 +48,5 @@ pass "with records it does not"
 for name in a b c; do
     guest_verifies $name "in the end"
 done
+audited "in the end"
 sharer_stop

@@ -98,6 +98,60 @@ fraction()
     sed 's/.*permille //' /tmp/count
 }
 
+# is_shared PERMILLE NAME...: at least so much of what they have in common. Counting stops them for a while, and the sharer
+# wants to look at them, too.
+is_shared()
+{
+    _least=$1; shift
+    sleep 3
+    [ "$(fraction "$@" 2> /dev/null)" -ge "$_least" ]
+}
+
+# everybody LINE PATTERN: a, b and c do it at once, and have ended
+everybody()
+{
+    for _one in a b c; do
+        eval "seen_$_one=\$(grep -cE -e '$2' \"\$(guest_console $_one)\")"
+        guest_tell $_one "$1"
+    done
+    for _one in a b c; do
+        eval "_seen=\$seen_$_one"
+        wait_until 900 guest_says_again $_one "$2" "$_seen" || fail "guest $_one does not go on"
+        guest_says $_one "guest: bad|guest: panic" && fail "guest $_one found wrong memory"
+    done
+}
+
+# merged_under_load MINUTES CPU_LIMIT SECONDS STORM: a, b and c write, first for SECONDS, then MINUTES times for one more;
+# the sharer merges 95 % within two passes meanwhile, and 99 % once it is quiet
+merged_under_load()
+{
+    _minutes=$1 _limit=$2 _seconds=$3 _storm=$4 _minute=0
+    say "under load"
+    for _name in a b c; do
+        guest_tell $_name "storm:${_seconds}s/$_storm"
+    done
+    sharer_start --group "web: a b c" --period 1000 --cpu-limit "$_limit"
+    wait_until 300 value_is scan pass -gt 2 || sharer_dead "makes no passes"
+    _many=$(fraction a b c)
+    [ "$_many" -ge 950 ] || { cat $status_file; sharer_dead "merged $_many per mille in two passes under load"; }
+    pass "$_many per mille after two passes, under load"
+    while [ $_minute -lt "$_minutes" ]; do
+        _minute=$((_minute + 1))
+        everybody "storm:60s/$_storm" "guest: storm"
+        say "minute $_minute: $(fraction a b c 2>&1)"
+    done
+    for _name in a b c; do
+        wait_until 600 guest_says $_name "guest: storm" || fail "the load of $_name does not end"
+    done
+    wait_until 300 is_shared 990 a b c || { cat $status_file; sharer_dead "merged $(fraction a b c) per mille when it was quiet"; }
+    pass "$(fraction a b c) per mille when it is quiet"
+    effort
+    for _name in a b c; do
+        guest_verifies $_name "after it was merged under load"
+    done
+    audited "after the load"
+}
+
 # alike NAME MEMORY WORK VCPUS SEED [OWN]: our guest; guests of one seed have all pages in common, or all but OWN percent
 alike()
 {
