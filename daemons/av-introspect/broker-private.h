@@ -20,6 +20,9 @@
 
 #define SECOND_NS UINT64_C(1000000000)
 
+struct metrics;
+struct metrics_socket;
+
 /* A domain that was looked at, whether it is protected or not. */
 struct wish {
     struct wish *next;
@@ -45,6 +48,9 @@ struct broker {
     struct verdicts *verdicts;
     struct policy *policy;
     struct findings *findings;
+    struct metrics *metrics;                /* NULL until they are needed, or none */
+    struct metrics_socket *metrics_socket;
+    int metrics_error;                      /* that was said last */
     struct wish *wishes;
     struct guard *guards;
     uint64_t last_scan;           /* number of */
@@ -80,5 +86,12 @@ void domains_close(struct broker *broker);
 
 void status_write(struct broker *broker);
 void status_remove(struct broker *broker);
+
+/* ---- metrics.c ---- */
+
+/* Does nothing if nobody asked for them. */
+void broker_metrics_write(struct broker *broker);
+/* Before the loop is closed. */
+void broker_metrics_close(struct broker *broker);
 
 #endif /* AV_BROKER_PRIVATE_H */

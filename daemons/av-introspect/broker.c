@@ -206,6 +206,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
     follow_plugins(b);
     findings_tick(b->findings);
     status_write(b);
+    broker_metrics_write(b);
     log_flush();
 }
 
@@ -344,6 +345,7 @@ static void stop(struct broker *b)
             event_free(events[i]);
     if ( b->due )
         event_free(b->due);
+    broker_metrics_close(b);
     if ( b->loop )
         loop_close(b->loop);
     if ( b->findings && b->exit_status == EX_OK )

@@ -162,6 +162,7 @@ static const struct options_setting table[] = {
         OPTIONS_PLACE(struct settings, workers),
     },
     OPTIONS_RUN_DIRECTORY(struct settings),
+    OPTIONS_METRICS(struct settings),
     {
         .name = "host", .argument = "HOST",
         .type = OPTIONS_TEXT, .where = OPTIONS_COMMAND_LINE,

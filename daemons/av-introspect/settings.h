@@ -48,6 +48,8 @@ struct settings {
     uint32_t worker_hang;         /* milliseconds for one page */
     uint32_t workers;             /* processes of a domain */
     char    *run_directory;
+    char    *metrics;             /* file; NULL: none */
+    char    *metrics_socket;      /* NULL: none */
 };
 
 extern const struct options_program settings_program;

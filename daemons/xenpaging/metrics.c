@@ -171,7 +171,7 @@ static void fill_domain(struct metrics *m, const struct paged *d)
 void pager_metrics_write(struct pager *p)
 {
     struct hypervisor_counts counts;
-    const char *what = p->settings->metrics;
+    const char *what = "the metrics";
     int rc = 0;
 
     if ( !p->settings->metrics && !p->settings->metrics_socket )
@@ -189,17 +189,12 @@ void pager_metrics_write(struct pager *p)
             .started = p->metrics_started, .hypercalls = counts.hypercalls, .operations = counts.operations,
             .system_calls = counts.system_calls,
         });
-        if ( p->settings->metrics )
-            rc = metrics_write(p->metrics, p->settings->metrics);
-        if ( !rc && p->settings->metrics_socket )
-        {
-            what = p->settings->metrics_socket;
-            rc = metrics_socket_show(&p->metrics_socket, p->loop, what, p->metrics);
-        }
+        rc = metrics_publish(p->metrics, p->settings->metrics, p->settings->metrics_socket, &p->metrics_socket, p->loop,
+                             &what);
     }
     if ( rc && rc != p->metrics_error )
-        log_message(LOG_WARNING, LOG_HOST("metrics-failed"), "%s cannot be written: %s; it is tried again",
-                    what ? what : "the metrics", strerror(-rc));
+        log_message(LOG_WARNING, LOG_HOST("metrics-failed"), "%s cannot be written: %s; it is tried again", what,
+                    strerror(-rc));
     p->metrics_error = rc;
 }
 

@@ -80,20 +80,7 @@ static const struct options_setting table[] = {
                 "manager, or for one domain in paging-DOMID in the run-directory.",
         OPTIONS_PLACE(struct settings, state_directory),
     },
-    {
-        .name = "metrics", .argument = "FILE",
-        .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE,
-        .help = "Figures for Prometheus are written to this file, whose name ends in .prom, in a directory of "
-                "node_exporter's textfile collector; unset: they are not.",
-        OPTIONS_PLACE(struct settings, metrics),
-    },
-    {
-        .name = "metrics-socket", .argument = "PATH",
-        .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE,
-        .help = "The same figures are what a unix socket of this name answers in HTTP, for root and a proxy; unset: there "
-                "is none.",
-        OPTIONS_PLACE(struct settings, metrics_socket),
-    },
+    OPTIONS_METRICS(struct settings),
 };
 
 const struct options_program settings_program = {

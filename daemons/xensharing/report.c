@@ -201,14 +201,13 @@ static void publish(struct sharer *s, const struct sharing_status *status)
     }
     if ( s->metrics )
     {
-        int written = 0, shown = 0;
+        const char *what;
+        int published;
 
         (void)status_metrics_fill(s->metrics, status);
-        if ( s->settings->metrics )
-            written = metrics_write(s->metrics, s->settings->metrics);
-        if ( s->settings->metrics_socket )
-            shown = metrics_socket_show(&s->metrics_socket, s->loop, s->settings->metrics_socket, s->metrics);
-        rc = rc ? rc : written ? written : shown;
+        published = metrics_publish(s->metrics, s->settings->metrics, s->settings->metrics_socket, &s->metrics_socket,
+                                    s->loop, &what);
+        rc = rc ? rc : published;
     }
     if ( rc && !s->publish_failed )
         log_message(LOG_WARNING, LOG_HOST("publish-failed"),

@@ -109,19 +109,7 @@ static const struct options_setting table[] = {
         .help = "A week of figures, a minute each, for 'memeventctl sharing history' and 'plot'.",
         OPTIONS_PLACE(struct settings, history),
     },
-    {
-        .name = "metrics", .argument = "FILE",
-        .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE,
-        .help = "The figures in Prometheus' text format, for node_exporter's textfile collector; unset: none.",
-        OPTIONS_PLACE(struct settings, metrics),
-    },
-    {
-        .name = "metrics-socket", .argument = "PATH",
-        .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE,
-        .help = "The same figures are what a unix socket of this name answers in HTTP, for root and a proxy; unset: there "
-                "is none.",
-        OPTIONS_PLACE(struct settings, metrics_socket),
-    },
+    OPTIONS_METRICS(struct settings),
     {
         .name = "host", .argument = "HOST",
         .type = OPTIONS_TEXT, .where = OPTIONS_COMMAND_LINE,

@@ -294,7 +294,7 @@ int metrics_socket_publish(struct metrics_socket *s, char *bytes, size_t length)
     return 0;
 }
 
-int metrics_socket_show(struct metrics_socket **socket, struct loop *loop, const char *path, struct metrics *metrics)
+static int show(struct metrics_socket **socket, struct loop *loop, const char *path, struct metrics *metrics)
 {
     int rc = *socket ? 0 : metrics_socket_open(socket, loop, path);
     size_t length;
@@ -304,4 +304,14 @@ int metrics_socket_show(struct metrics_socket **socket, struct loop *loop, const
         return rc;
     text = metrics_text(metrics, &length);
     return text ? metrics_socket_publish(*socket, text, length) : -ENOMEM;
+}
+
+int metrics_publish(struct metrics *metrics, const char *file, const char *path, struct metrics_socket **socket,
+                    struct loop *loop, const char **what)
+{
+    int written = file ? metrics_write(metrics, file) : 0, shown = path ? show(socket, loop, path, metrics) : 0;
+
+    if ( written || shown )
+        *what = written ? file : path;
+    return written ? written : shown;
 }

@@ -47,9 +47,11 @@ void metrics_socket_close(struct metrics_socket *socket);
 int metrics_socket_publish(struct metrics_socket *socket, char *text, size_t length);
 
 /*
- * What a daemon does once a second: publishes what was added to `metrics`, and opens the socket first if *socket is
- * NULL.  0, -ENOMEM, or what metrics_socket_open() says; the next call tries again.
+ * What a daemon does once a second with what was added to `metrics`: writes it to FILE, and has it answered at PATH, each of
+ * which may be NULL; opens the socket first if *socket is NULL.  Both are tried.  0, or what metrics_write(),
+ * metrics_socket_open() and _publish() say; then *what is the one that failed first, and the next call tries again.
  */
-int metrics_socket_show(struct metrics_socket **socket, struct loop *loop, const char *path, struct metrics *metrics);
+int metrics_publish(struct metrics *metrics, const char *file, const char *path, struct metrics_socket **socket,
+                    struct loop *loop, const char **what);
 
 #endif /* DAEMON_METRICS_SOCKET_H */

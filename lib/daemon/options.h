@@ -136,6 +136,22 @@ struct options_setting {
         .help = "The lock and the status file are here.",                       \
         OPTIONS_PLACE(structure, run_directory),                                \
     }
+#define OPTIONS_METRICS(structure)                                              \
+    {                                                                           \
+        .name = "metrics", .argument = "FILE",                                  \
+        .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE,                        \
+        .help = "Figures for Prometheus are written to this file, whose name "  \
+                "ends in .prom, in a directory of node_exporter's textfile "    \
+                "collector; unset: they are not.",                              \
+        OPTIONS_PLACE(structure, metrics),                                      \
+    },                                                                          \
+    {                                                                           \
+        .name = "metrics-socket", .argument = "PATH",                           \
+        .type = OPTIONS_PATH, .where = OPTIONS_ANYWHERE,                        \
+        .help = "The same figures are what a unix socket of this name answers " \
+                "in HTTP, for root and a proxy; unset: there is none.",         \
+        OPTIONS_PLACE(structure, metrics_socket),                               \
+    }
 
 struct options_program {
     const char *name;           /* "xenpaging" */

@@ -213,3 +213,71 @@ const double *exposition_value(const struct exposition *e, const char *family, c
             return &e->samples[i].value;
     return NULL;
 }
+
+int exposition_read(struct exposition *e, const char *path)
+{
+    static char text[1 << 20];
+    FILE *file = fopen(path, "r");
+    size_t length;
+
+    exposition_free(e);
+    if ( !file )
+    {
+        snprintf(e->error, sizeof(e->error), "there is no %s", path);
+        return -1;
+    }
+    length = fread(text, 1, sizeof(text), file);
+    fclose(file);
+    return exposition_parse(e, text, length);
+}
+
+bool exposition_has(const struct exposition *e, const char *family)
+{
+    for ( size_t i = 0; i < e->count; i++ )
+        if ( !strcmp(e->samples[i].family, family) )
+            return true;
+    return false;
+}
+
+/* Those that it lists, and their number; -1: there is no such page. */
+static int read_manual(char (*names)[128], size_t room)
+{
+    const char *top = getenv("srcdir");
+    char path[4096], line[512];
+    size_t count = 0;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/man/xen-memevent-metrics.7", top ? top : ".");
+    file = fopen(path, "r");
+    while ( file && count < room && fgets(line, sizeof(line), file) )
+        if ( sscanf(line, ".It Li %127s", names[count]) == 1 )
+            count++;
+    if ( file )
+        fclose(file);
+    return file ? (int)count : -1;
+}
+
+int exposition_is_documented(struct exposition *e, const char *prefix)
+{
+    static char names[256][128];
+    int count = read_manual(names, sizeof(names) / sizeof(names[0])), n;
+
+    for ( size_t i = 0; i < e->count; i++ )
+    {
+        for ( n = 0; n < count && strcmp(names[n], e->samples[i].family); n++ )
+            ;
+        if ( n >= count )
+        {
+            snprintf(e->error, sizeof(e->error), "xen-memevent-metrics(7) lacks %s", e->samples[i].family);
+            return -1;
+        }
+    }
+    for ( n = 0; n < count; n++ )
+        if ( (!strncmp(names[n], prefix, strlen(prefix)) || !strncmp(names[n], "xen_memevent_", 13)) &&
+             !exposition_has(e, names[n]) )
+        {
+            snprintf(e->error, sizeof(e->error), "xen-memevent-metrics(7) lists %.127s, which is not written", names[n]);
+            return -1;
+        }
+    return count > 0 ? 0 : -1;
+}

@@ -6,6 +6,7 @@
 #ifndef TESTS_EXPOSITION_H
 #define TESTS_EXPOSITION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define EXPOSITION_SAMPLES_MAX  4096U
@@ -29,6 +30,18 @@ struct exposition {
  */
 int  exposition_parse(struct exposition *e, const char *text, size_t length);
 void exposition_free(struct exposition *e);
+
+/* Reads a file that a daemon wrote, in the place of what was read before. 0 or -1 with `error`. */
+int exposition_read(struct exposition *e, const char *path);
+
+/* There is a sample of it. */
+bool exposition_has(const struct exposition *e, const char *family);
+
+/*
+ * Compares with man/xen-memevent-metrics.7, in both directions: each family that was read is listed, and each that is listed
+ * was read, if its name begins with PREFIX or it is one that all daemons have. 0 or -1 with `error`.
+ */
+int exposition_is_documented(struct exposition *e, const char *prefix);
 
 /* The value of the sample with exactly these labels, as they stand in the text; NULL if there is none. */
 const double *exposition_value(const struct exposition *e, const char *family, const char *labels);
