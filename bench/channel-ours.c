@@ -23,6 +23,7 @@ struct host {
     struct memevent_channel *channel;
     struct work *work;
     uint32_t request_consumer, response_producer;       /* of the consumer by hand */
+    uint64_t gfn;                                       /* that was last asked for */
 };
 
 /* memevent_claim(), memevent_put() in the hypervisor. */
@@ -44,24 +45,25 @@ static void reliable_put(struct host *host, uint32_t vcpu, uint64_t gfn)
         port_signal();
 }
 
-/* memevent_kicked(): a lock for each answer, as families act on it without. */
+/* What memevent_kicked() has: a lock for so many answers. */
+#define VCPUS_AT_ONCE 16u
+
 static void kicked(struct host *host)
 {
-    struct memevent_answer answer;
-    const struct xen_memevent_request *request = (const void *)answer.request;
+    uint32_t vcpus[VCPUS_AT_ONCE], waiting, budget = host->core.slots, i;
     bool said;
-    int taken;
 
     do {
         lock();
-        taken = memevent_reliable_take(&host->core, 0, &answer);
+        waiting = memevent_reliable_take_waiting(&host->core, vcpus, VCPUS_AT_ONCE, &budget);
         unlock();
-        if ( taken <= 0 )
-            continue;
-        require(answer.index < VCPUS && request->vcpu == answer.index, "an answer of ours is wrong");
-        if ( work_goes_on(host->work) )
-            reliable_put(host, answer.index, request->gfn + 1);
-    } while ( taken );
+        for ( i = 0; i < waiting; i++ )
+        {
+            require(vcpus[i] < VCPUS, "an answer of ours is wrong");
+            if ( work_goes_on(host->work) )
+                reliable_put(host, vcpus[i], ++host->gfn);
+        }
+    } while ( waiting == VCPUS_AT_ONCE && budget );
 
     lock();
     said = memevent_reliable_flush(&host->core);
@@ -157,16 +159,19 @@ static void answer_batch(struct host *host)
     struct xen_memevent_response *responses = (void *)(shared + host->core.response_offset);
     uint32_t mask = host->core.slots - 1;
     uint32_t producer = __atomic_load_n(&control->request_producer, __ATOMIC_ACQUIRE);
+    uint32_t consumer = host->request_consumer, answered = host->response_producer;
     struct xen_memevent_request request;
 
-    for ( ; host->request_consumer != producer; host->request_consumer++ )
+    for ( ; consumer != producer; consumer++ )
     {
-        memcpy(&request, &requests[host->request_consumer & mask], sizeof(request));
+        memcpy(&request, &requests[consumer & mask], sizeof(request));
         used(&request);
-        responses[host->response_producer++ & mask] = (struct xen_memevent_response){ .id = request.id };
+        responses[answered++ & mask] = (struct xen_memevent_response){ .id = request.id };
     }
-    __atomic_store_n(&control->request_consumer, host->request_consumer, __ATOMIC_RELEASE);
-    __atomic_store_n(&control->response_producer, host->response_producer, __ATOMIC_RELEASE);
+    host->request_consumer = consumer;
+    host->response_producer = answered;
+    __atomic_store_n(&control->request_consumer, consumer, __ATOMIC_RELEASE);
+    __atomic_store_n(&control->response_producer, answered, __ATOMIC_RELEASE);
 }
 
 /* The wish, and whether something came before it. */

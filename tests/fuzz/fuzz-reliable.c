@@ -26,7 +26,7 @@ enum step {
     STEP_CANCEL,        /* which of the claimed (1) */
     STEP_RESCAN,
     STEP_FLUSH,
-    STEP_TAKE,          /* actions allowed (1); up to slots of them */
+    STEP_TAKE,          /* actions allowed (1); up to slots of them; with TAKE_AT_ONCE none, if the size is PAGING's */
     STEP_REATTACH,
     STEP_ABANDON,
     STEP_WRITE,         /* offset (2), length (1), octets */
@@ -36,6 +36,8 @@ enum step {
     STEP_CONSUME,       /* as a consumer does: all copied, slots given back */
     STEPS
 };
+
+#define TAKE_AT_ONCE 0x80
 
 struct entry {
     enum { FREE, CLAIMED, OPEN } state;
@@ -147,6 +149,11 @@ static void step_claim(struct world *world, uint32_t vcpu)
     /* Only a claim that was cancelled has its id come back. */
     *entry = (struct entry){ .state = CLAIMED, .request = request, .id = request->id, .mark = ++world->marks };
     request->gfn = entry->mark;
+    if ( vcpu != MEMEVENT_NOBODY )
+    {
+        request->vcpu = vcpu;
+        request->flags = XEN_MEMEVENT_VCPU_PAUSED;
+    }
 }
 
 static void step_put(struct world *world, struct entry *entry)
@@ -189,6 +196,45 @@ static void check_answer(struct world *world, const struct memevent_answer *answ
     entry->state = FREE;
     world->open--;
     world->answered += given;
+}
+
+static bool is_free(const struct world *world, uint32_t index)
+{
+    return world->channel.entries[index].state == MEMEVENT_ENTRY_FREE;
+}
+
+/* Of vCPUs those go on whose entry is free now and was not, and the others' entries need nobody. */
+static void step_take_at_once(struct world *world, uint32_t room)
+{
+    const struct xen_memevent_info *info = &world->channel.info;
+    uint32_t vcpus[SLOTS_MAX], budget = world->channel.slots, waiting, index, i, found = 0;
+    uint64_t refused = world->refused;
+
+    waiting = memevent_reliable_take_waiting(&world->channel, vcpus, room, &budget);
+    REQUIRE(waiting <= room);
+    for ( i = 0; i < waiting; i++ )
+    {
+        REQUIRE(vcpus[i] < world->channel.vcpus);
+        REQUIRE(world->entries[vcpus[i]].state == OPEN && is_free(world, vcpus[i]));
+    }
+    for ( index = 0; index < world->channel.slots; index++ )
+    {
+        /* RESCAN's entry may have been asked again at once. */
+        bool again = index == world->channel.vcpus && world->entries[index].state == OPEN &&
+                     (uint32_t)(world->entries[index].id >> 32) != world->channel.entries[index].generation;
+
+        if ( world->entries[index].state != OPEN || (!is_free(world, index) && !again) )
+            continue;
+        found += index < world->channel.vcpus;
+        world->entries[index].state = FREE;
+        world->open--;
+        world->answered++;
+        if ( again )
+            note_rescan(world, true);
+    }
+    REQUIRE(found == waiting);
+    world->refused = info->unknown + info->repeated + info->malformed + info->overruns;
+    REQUIRE(world->refused - refused <= world->channel.slots);
 }
 
 static void step_take(struct world *world, uint32_t allowed)
@@ -342,8 +388,15 @@ static void run_step(struct world *world, struct input *input)
         break;
 
     case STEP_TAKE:
-        step_take(world, read_input(input, 1));
+    {
+        uint32_t allowed = read_input(input, 1);
+
+        if ( (allowed & TAKE_AT_ONCE) && world->channel.response_size == sizeof(struct xen_memevent_response) )
+            step_take_at_once(world, 1 + (allowed & ~TAKE_AT_ONCE));
+        else
+            step_take(world, allowed);
         break;
+    }
 
     case STEP_REATTACH:
         step_reattach(world);

@@ -137,6 +137,77 @@ static void test_no_queue(void **state)
     pair_close(&pair);
 }
 
+/*
+ * Many answers at once: of each that is right the vCPU goes on, once, in the order of the answers; what is wrong is
+ * refused as it is one by one, and takes nobody's place.
+ */
+static void test_at_once(void **state)
+{
+    uint32_t vcpus[VCPUS], budget, taken = 0, i;
+    struct xen_memevent_request request;
+    struct channel_pair pair;
+    uint64_t ids[VCPUS], nobodys;
+
+    (void)state;
+    pair_open_paging(&pair, VCPUS);
+    ask_all(&pair, ids);
+    nobodys = pair_ask(&pair, MEMEVENT_NOBODY, 77, NULL);
+    assert_true(pair_next(&pair, &request));
+    pair_give_back(&pair);
+    pair_respond(&pair, nobodys, 0);
+    for ( i = VCPUS; i-- > 0; )
+        pair_respond(&pair, ids[i], 0);
+    pair_respond(&pair, ids[7], 0);
+    pair_respond(&pair, 0, 0);
+    pair_respond(&pair, ids[7] + (1ull << 32), 1);
+
+    budget = 64;
+    assert_int_equal(memevent_reliable_take_waiting(&pair.channel, vcpus, VCPUS, &budget), 0);
+    assert_int_equal(budget, 64);
+    pair_publish(&pair);
+
+    /* As many as there is room for: the one that no vCPU waits for takes none. */
+    assert_int_equal(memevent_reliable_take_waiting(&pair.channel, vcpus, 5, &budget), 5);
+    assert_int_equal(budget, 64 - 6);
+    assert_int_equal(pair_control(&pair)->response_consumer, 6);
+    assert_int_equal(pair.channel.info.outstanding, VCPUS - 5);
+    for ( i = 0; i < 5; i++ )
+        assert_int_equal(vcpus[i], VCPUS - 1 - taken++);
+
+    /* Whose turn has come may ask again; as many responses as were allowed. */
+    assert_true(pair_ask(&pair, VCPUS - 1, 1, NULL));
+    assert_int_equal(pair_ask(&pair, 0, 1, NULL), 0);
+    budget = 10;
+    assert_int_equal(memevent_reliable_take_waiting(&pair.channel, vcpus, VCPUS, &budget), 10);
+    assert_int_equal(budget, 0);
+    for ( i = 0; i < 10; i++ )
+        assert_int_equal(vcpus[i], VCPUS - 1 - taken++);
+    assert_int_equal(memevent_reliable_take_waiting(&pair.channel, vcpus, VCPUS, &budget), 0);
+
+    budget = 64;
+    assert_int_equal(memevent_reliable_take_waiting(&pair.channel, vcpus, VCPUS, &budget), VCPUS - 15);
+    for ( i = 0; i < VCPUS - 15; i++ )
+        assert_int_equal(vcpus[i], VCPUS - 1 - taken++);
+    check_refusals(&pair, (struct refusals){ .unknown = 2, .repeated = 1 });
+    assert_int_equal(pair.channel.info.answered, VCPUS + 1);
+    assert_int_equal(pair.channel.info.outstanding, 1);
+    assert_int_equal(pair.channel.info.outstanding_max, VCPUS + 1);
+
+    /* No action is one that is allowed, and an index that cannot be is none. */
+    pair_respond(&pair, ids[VCPUS - 1] + (1ull << 32), 1);
+    pair_publish(&pair);
+    assert_int_equal(memevent_reliable_take_waiting(&pair.channel, vcpus, VCPUS, &budget), 0);
+    pair.response_producer += 65;
+    pair_publish(&pair);
+    assert_int_equal(memevent_reliable_take_waiting(&pair.channel, vcpus, VCPUS, &budget), 0);
+    check_refusals(&pair, (struct refusals){ .unknown = 2, .repeated = 1, .malformed = 1, .overruns = 1 });
+    pair_respond(&pair, ids[VCPUS - 1] + (1ull << 32), 0);
+    pair_publish(&pair);
+    assert_int_equal(memevent_reliable_take_waiting(&pair.channel, vcpus, VCPUS, &budget), 1);
+    assert_int_equal(vcpus[0], VCPUS - 1);
+    pair_close(&pair);
+}
+
 /* Refusals.  Each answers with make(ids), expects these counters, and then the true answer still works. */
 struct refusal {
     const char *name;
@@ -441,6 +512,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_orders),
         cmocka_unit_test(test_no_queue),
+        cmocka_unit_test(test_at_once),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_pads),
         cmocka_unit_test(test_actions),

@@ -98,13 +98,10 @@ static void *run_vcpu(void *argument)
     return NULL;
 }
 
-/* The consumer's notification of the hypervisor, which runs on the consumer's CPU. */
-static void kick(struct host *host)
+static void take_each(struct host *host)
 {
-    bool notify;
     int rc;
 
-    pthread_mutex_lock(&host->lock);
     while ( (rc = pair_take(&host->pair)) )
     {
         const struct xen_memevent_request *request = pair_answered(&host->pair);
@@ -114,6 +111,29 @@ static void kick(struct host *host)
         host->answered++;
         signal_to(host->wake[request->vcpu]);
     }
+}
+
+static void take_at_once(struct host *host)
+{
+    uint32_t vcpus[VCPUS], budget = host->pair.channel.slots, waiting;
+
+    for ( waiting = memevent_reliable_take_waiting(&host->pair.channel, vcpus, VCPUS, &budget); waiting--; )
+    {
+        host->answered++;
+        signal_to(host->wake[vcpus[waiting]]);
+    }
+}
+
+/* The consumer's notification of the hypervisor, on the consumer's CPU; in turn as for each kind of class. */
+static void kick(struct host *host)
+{
+    bool notify;
+
+    pthread_mutex_lock(&host->lock);
+    if ( host->pair.channel.info.kicks++ & 1 )
+        take_each(host);
+    else
+        take_at_once(host);
     notify = memevent_reliable_flush(&host->pair.channel);
     pthread_mutex_unlock(&host->lock);
     if ( notify )

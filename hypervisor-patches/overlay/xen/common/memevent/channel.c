@@ -177,6 +177,23 @@ static void act(struct domain *d, const struct class *class, const struct memeve
         vcpu_unpause(d->vcpu[request->vcpu]);
 }
 
+/* One lock for so many answers: hardly any of it is left for each, and who asks meanwhile need not wait for long. */
+#define VCPUS_AT_ONCE 16
+
+/* The answers of a class say no more than that their vCPUs go on. */
+static void let_vcpus_go(struct domain *d, struct memevent_channel *channel)
+{
+    uint32_t vcpus[VCPUS_AT_ONCE], waiting, budget = channel->core.slots, i;
+
+    do {
+        spin_lock(&channel->lock);
+        waiting = channel->live ? memevent_reliable_take_waiting(&channel->core, vcpus, VCPUS_AT_ONCE, &budget) : 0;
+        spin_unlock(&channel->lock);
+        for ( i = 0; i < waiting; i++ )
+            vcpu_unpause(d->vcpu[vcpus[i]]);
+    } while ( waiting == VCPUS_AT_ONCE );
+}
+
 /* Takes responses, as many as there can be requests: more cannot be right. */
 static void take_responses(struct domain *d, unsigned int nr_class, struct memevent_channel *channel)
 {
@@ -184,6 +201,12 @@ static void take_responses(struct domain *d, unsigned int nr_class, struct memev
     struct memevent_answer answer;
     unsigned int budget = channel->core.slots;  /* none yet, while it is being made: one does no harm */
     int taken;
+
+    if ( !class->answered )
+    {
+        let_vcpus_go(d, channel);
+        return;
+    }
 
     do {
         spin_lock(&channel->lock);

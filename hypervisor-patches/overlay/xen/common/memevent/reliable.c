@@ -52,12 +52,19 @@ static inline void copy_word(void *to, const void *from, uint32_t octet)
     *(volatile word_t *)(to + octet) = *(const volatile word_t *)(from + octet);
 }
 
+/* Reads once; what is made of the copy is the compiler's affair. */
+static inline void read_word(void *to, const void *from, uint32_t octet)
+{
+    *(word_t *)(to + octet) = *(const volatile word_t *)(from + octet);
+}
+
 /*
  * Into a slot.  Who fills a request in writes vcpu, kind and flags one by one, just before this: a load that is wider than
  * the stores before it waits until they have reached the cache.  So the word is put together from its parts, and volatile
- * keeps the compiler from knowing better.  All of Xen's machines are little-endian.
+ * keeps the compiler from knowing better.  All of Xen's machines are little-endian.  The pads behind are zero,
+ * whatever the request says.
  */
-static void copy_to_slot(void *slot, const struct xen_memevent_request *request, uint32_t octets)
+static inline void copy_to_slot(void *slot, const struct xen_memevent_request *request, uint32_t octets)
 {
     const volatile struct xen_memevent_request *parts = request;
     uint32_t octet;
@@ -67,22 +74,22 @@ static void copy_to_slot(void *slot, const struct xen_memevent_request *request,
     *(volatile word_t *)(slot + 16) = parts->vcpu | (uint64_t)parts->kind << 32 | (uint64_t)parts->flags << 48;
     copy_word(slot, request, 24);
     copy_word(slot, request, 32);
-    copy_word(slot, request, 40);
-    copy_word(slot, request, 48);
-    copy_word(slot, request, 56);
+    *(volatile word_t *)(slot + 40) = 0;
+    *(volatile word_t *)(slot + 48) = 0;
+    *(volatile word_t *)(slot + 56) = 0;
     for ( octet = sizeof(*request); octet < octets; octet += 8 )
         copy_word(slot, request, octet);
 }
 
 /* Out of a slot: each word once, whatever the consumer does to it meanwhile. */
-static void copy_from_slot(void *to, const void *slot, uint32_t octets)
+static inline void copy_from_slot(void *to, const void *slot, uint32_t octets)
 {
     uint32_t octet;
 
-    copy_word(to, slot, 0);
-    copy_word(to, slot, 8);
+    read_word(to, slot, 0);
+    read_word(to, slot, 8);
     for ( octet = sizeof(struct xen_memevent_response); octet < octets; octet += 8 )
-        copy_word(to, slot, octet);
+        read_word(to, slot, octet);
 }
 
 /* Of our own memory.  With its size a constant a copy is a few moves. */
@@ -94,15 +101,20 @@ static void copy_request(const struct memevent_reliable *channel, void *to, cons
         memcpy(to, from, channel->request_size);
 }
 
-/* By words: what the compiler makes of so small a memset() takes longer to begin than to do. */
-static void clear_request(const struct memevent_reliable *channel, void *request)
+/* All but the id.  By words: what the compiler makes of so small a memset() takes longer to begin than to do. */
+static inline void clear_request(void *request)
 {
     volatile word_t *word = request;
 
-    word[0] = word[1] = word[2] = word[3] = word[4] = word[5] = word[6] = word[7] = 0;
-    if ( channel->request_size > sizeof(struct xen_memevent_request) )
-        memset(request + sizeof(struct xen_memevent_request), 0,
-               channel->request_size - sizeof(struct xen_memevent_request));
+    word[1] = word[2] = word[3] = word[4] = word[5] = word[6] = word[7] = 0;
+}
+
+static void *clear_rest(const struct memevent_reliable *channel, void *request)
+{
+    memset(request + sizeof(struct xen_memevent_request), 0,
+           channel->request_size - sizeof(struct xen_memevent_request));
+
+    return request;
 }
 
 static uint32_t rescan_index(const struct memevent_reliable *channel)
@@ -170,11 +182,11 @@ static struct xen_memevent_request *claim_entry(struct memevent_reliable *channe
     struct memevent_entry *entry = &channel->entries[index];
     struct xen_memevent_request *request = request_of(channel, index);
 
-    entry->state = MEMEVENT_ENTRY_CLAIMED;
-    clear_request(channel, request);
     request->id = ((uint64_t)entry->generation << 32) | index;
+    entry->state = MEMEVENT_ENTRY_CLAIMED;
+    clear_request(request);
 
-    return request;
+    return channel->request_size == sizeof(*request) ? request : clear_rest(channel, request);
 }
 
 struct xen_memevent_request *memevent_reliable_claim(struct memevent_reliable *channel, uint32_t vcpu)
@@ -271,27 +283,31 @@ static uint32_t room(const struct memevent_reliable *channel)
     return used > channel->slots ? 0 : channel->slots - used;
 }
 
-/* The next slot says what the entry's request says.  There is room for it. */
-static void send(struct memevent_reliable *channel, uint32_t index)
+/*
+ * The next slot says what the entry's request says.  There is room for it.  Where the request is is not worked out of
+ * its index: who has just written the one would wait for the other.
+ */
+static inline void send(struct memevent_reliable *channel, uint32_t index, const struct xen_memevent_request *request)
 {
     uint32_t slot = channel->request_producer++ & (channel->slots - 1);
 
     copy_to_slot(channel->shared + channel->request_offset + (size_t)slot * channel->request_size,
-                 request_of(channel, index), channel->request_size);
+                 request, channel->request_size);
     channel->entries[index].state = MEMEVENT_ENTRY_SENT;
 }
 
-/* Lets the consumer see what was sent behind this index.  True: it wants a notification. */
-static bool publish(struct memevent_reliable *channel, uint32_t before)
+/* Lets the consumer see the so many requests that were sent.  True: it wants a notification. */
+static inline bool publish(struct memevent_reliable *channel, uint32_t sent)
 {
-    uint32_t event;
+    struct xen_memevent_reliable *shared = control(channel);
+    uint32_t producer = channel->request_producer, event;
 
     /* Release: the slots before the index; pairs with the consumer's acquire of it. */
-    memevent_store_release(&control(channel)->request_producer, channel->request_producer);
+    memevent_store_release(&shared->request_producer, producer);
     /* Index /before/ wish; pairs with the consumer's barrier between its wish and its look at the index. */
     memevent_full_barrier();
-    event = memevent_load_relaxed(&control(channel)->request_event);
-    if ( channel->request_producer - event >= channel->request_producer - before )
+    event = memevent_load_relaxed(&shared->request_event);
+    if ( producer - event >= sent )
         return false;
 
     channel->info.notifications++;
@@ -316,18 +332,18 @@ bool memevent_reliable_flush(struct memevent_reliable *channel)
         if ( channel->waiting_head == NO_ENTRY )
             channel->waiting_tail = NO_ENTRY;
         channel->info.waiting--;
-        send(channel, index);
+        send(channel, index, request_of(channel, index));
     }
 
     if ( channel->request_producer == before )
         return notify;
 
-    return publish(channel, before) || notify;
+    return publish(channel, channel->request_producer - before) || notify;
 }
 
 bool memevent_reliable_put(struct memevent_reliable *channel, struct xen_memevent_request *request)
 {
-    uint32_t index = index_of(channel, request), before = channel->request_producer;
+    uint32_t index = index_of(channel, request);
 
     ASSERT(channel->entries[index].state == MEMEVENT_ENTRY_CLAIMED);
     channel->info.produced++;
@@ -337,8 +353,8 @@ bool memevent_reliable_put(struct memevent_reliable *channel, struct xen_memeven
     /* Nearly always nobody waits, and there is room: then it need not wait, either. */
     if ( channel->waiting_head == NO_ENTRY && !channel->notification_owed && room(channel) )
     {
-        send(channel, index);
-        return publish(channel, before);
+        send(channel, index, request);
+        return publish(channel, 1);
     }
 
     set_waiting(channel, index);
@@ -374,17 +390,18 @@ static bool is_sent(struct memevent_reliable *channel, uint64_t id)
 /* The entry's request is answered: its id never comes back. */
 static void retire(struct memevent_reliable *channel, uint32_t index)
 {
-    if ( ++channel->entries[index].generation == 0 )
-        channel->entries[index].generation = 1;
-    channel->info.outstanding--;
+    struct memevent_entry *entry = &channel->entries[index];
+    uint32_t generation = entry->generation + 1;
+
+    entry->generation = generation ? generation : 1;
     set_free(channel, index);
 }
 
 /* What follows a response's action.  Its size is a multiple of 16, and so are whole words. */
-static bool pads_are_zero(const struct memevent_answer *answer, uint32_t size)
+static bool pads_are_zero(const void *copy, uint32_t size)
 {
-    const struct xen_memevent_response *response = (const void *)answer->response;
-    const word_t *words = (const void *)answer->response;
+    const struct xen_memevent_response *response = copy;
+    const word_t *words = copy;
     uint64_t any = response->pad;
     uint32_t i;
 
@@ -394,60 +411,120 @@ static bool pads_are_zero(const struct memevent_answer *answer, uint32_t size)
     return !any;
 }
 
-int memevent_reliable_take(struct memevent_reliable *channel, uint32_t actions_allowed,
-                           struct memevent_answer *answer)
+/* How many responses there are; -EINVAL: the index cannot be, and was counted. */
+static int responses(struct memevent_reliable *channel)
 {
-    /* Every class's response begins with these words; what follows is pad. */
-    const struct xen_memevent_response *response = (const void *)answer->response;
-    const struct xen_memevent_request *request = (const void *)answer->request;
     /* Acquire: the slots before the index; pairs with the consumer's release of it. */
     uint32_t producer = memevent_load_acquire(&control(channel)->response_producer);
     uint32_t there = producer - channel->response_consumer;
-    uint32_t slot, index;
 
-    if ( !there )
-        return 0;
-    if ( there > channel->slots )
-    {
-        /* No telling which slots are meant: none is.  What was not answered can be answered yet. */
-        channel->info.overruns++;
-        channel->response_consumer = producer;
-        memevent_store_release(&control(channel)->response_consumer, producer);
-        return -EINVAL;
-    }
+    if ( there <= channel->slots )
+        return there;
 
-    slot = channel->response_consumer++ & (channel->slots - 1);
-    copy_from_slot(answer->response, channel->shared + channel->response_offset +
-                   (size_t)slot * channel->response_size, channel->response_size);
-    /*
-     * Release: the slot has been read; pairs with the consumer's acquire, before it writes there again.
-     * It also keeps the compiler from reading the slot a second time below.
-     */
-    memevent_store_release(&control(channel)->response_consumer, channel->response_consumer);
+    /* No telling which slots are meant: none is.  What was not answered can be answered yet. */
+    channel->info.overruns++;
+    channel->response_consumer = producer;
+    memevent_store_release(&control(channel)->response_consumer, producer);
 
+    return -EINVAL;
+}
+
+/*
+ * The response of that number, which is there: whose entry it names, or NO_ENTRY if it is refused.  size is the
+ * channel's, which a caller may know as a constant.
+ */
+static inline uint32_t read_response(struct memevent_reliable *channel, uint32_t number, uint32_t size,
+                                     uint32_t actions_allowed, void *copy)
+{
+    /* Every class's response begins with these words; what follows is pad. */
+    const struct xen_memevent_response *response = copy;
+    uint32_t slot = number & (channel->slots - 1);
+
+    copy_from_slot(copy, channel->shared + channel->response_offset + (size_t)slot * size, size);
     if ( !is_sent(channel, response->id) )
-        return -EINVAL;
-    if ( (response->action & ~actions_allowed) ||
-         !pads_are_zero(answer, channel->response_size) )
+        return NO_ENTRY;
+    if ( (response->action & ~actions_allowed) || !pads_are_zero(copy, size) )
     {
         channel->info.malformed++;
-        return -EINVAL;
+        return NO_ENTRY;
     }
 
-    index = memevent_bounded_index(response->id, channel->slots);
-    answer->index = index;
-    copy_request(channel, answer->request, request_of(channel, index));
-    channel->info.answered++;
-    retire(channel, index);
+    return memevent_bounded_index(response->id, channel->slots);
+}
 
-    if ( index == rescan_index(channel) && channel->rescan_again )
+/*
+ * Responses before that index have been read, and so many accepted.  Counted once for all of them: a counter that is
+ * read and written for each makes each wait for the one before.
+ */
+static void settle(struct memevent_reliable *channel, uint32_t consumer, uint32_t accepted)
+{
+    uint32_t rescan = rescan_index(channel);
+
+    channel->response_consumer = consumer;
+    /* Release: the slots have been read; pairs with the consumer's acquire, before it writes there again. */
+    memevent_store_release(&control(channel)->response_consumer, consumer);
+    channel->info.answered += accepted;
+    channel->info.outstanding -= accepted;
+
+    if ( channel->rescan_again && channel->entries[rescan].state == MEMEVENT_ENTRY_FREE )
     {
         channel->rescan_again = false;
         channel->info.coalesced--;      /* counted when it was lost */
-        channel->notification_owed = memevent_reliable_rescan(channel, request->kind, channel->rescan_time);
+        channel->notification_owed = memevent_reliable_rescan(channel, request_of(channel, rescan)->kind,
+                                                              channel->rescan_time);
     }
+}
 
-    return 1;
+int memevent_reliable_take(struct memevent_reliable *channel, uint32_t actions_allowed,
+                           struct memevent_answer *answer)
+{
+    int there = responses(channel);
+    uint32_t number = channel->response_consumer, index;
+
+    if ( there <= 0 )
+        return there;
+
+    index = read_response(channel, number, channel->response_size, actions_allowed, answer->response);
+    if ( index != NO_ENTRY )
+    {
+        answer->index = index;
+        copy_request(channel, answer->request, request_of(channel, index));
+        retire(channel, index);
+    }
+    settle(channel, number + 1, index != NO_ENTRY);
+
+    return index != NO_ENTRY ? 1 : -EINVAL;
+}
+
+uint32_t memevent_reliable_take_waiting(struct memevent_reliable *channel, uint32_t *vcpus, uint32_t room,
+                                        uint32_t *budget)
+{
+    int there = responses(channel);
+    uint32_t begin = channel->response_consumer, number, end, waiting = 0, accepted = 0;
+
+    ASSERT(channel->response_size == sizeof(struct xen_memevent_response));
+    if ( there <= 0 )
+        return 0;
+
+    end = begin + ((uint32_t)there < *budget ? (uint32_t)there : *budget);
+    for ( number = begin; number != end && waiting < room; number++ )
+    {
+        struct xen_memevent_response copy;
+        uint32_t index = read_response(channel, number, sizeof(copy), 0, &copy);
+        const struct xen_memevent_request *request;
+
+        if ( index == NO_ENTRY )
+            continue;
+        request = request_of(channel, index);
+        if ( request->flags & XEN_MEMEVENT_VCPU_PAUSED )
+            vcpus[waiting++] = request->vcpu;
+        retire(channel, index);
+        accepted++;
+    }
+    *budget -= number - begin;
+    settle(channel, number, accepted);
+
+    return waiting;
 }
 
 uint32_t memevent_reliable_reattach(struct memevent_reliable *channel)
@@ -480,6 +557,7 @@ int memevent_reliable_abandon(struct memevent_reliable *channel, struct memevent
 
     channel->waiting_head = channel->waiting_tail = NO_ENTRY;
     channel->info.waiting = 0;
+    channel->rescan_again = false;
     for ( index = 0; index < channel->slots; index++ )
     {
         if ( channel->entries[index].state != MEMEVENT_ENTRY_SENT &&
@@ -489,6 +567,7 @@ int memevent_reliable_abandon(struct memevent_reliable *channel, struct memevent
         copy_request(channel, answer->request, request_of(channel, index));
         memset(answer->response, 0, sizeof(answer->response));
         retire(channel, index);
+        channel->info.outstanding--;
         return 1;
     }
 

@@ -119,6 +119,14 @@ int  memevent_reliable_take(struct memevent_reliable *channel, uint32_t actions_
                             struct memevent_answer *answer);
 
 /*
+ * The same for a class whose answers say no more than that a vCPU goes on (struct xen_memevent_response), many at
+ * once: until no response is left, vcpus[] has room numbers of vCPUs that are to go on, or *budget, which is counted
+ * down, is used up.  How many numbers it has; if fewer than room, nothing else is to be taken now.
+ */
+uint32_t memevent_reliable_take_waiting(struct memevent_reliable *channel, uint32_t *vcpus, uint32_t room,
+                                        uint32_t *budget);
+
+/*
  * A new consumer: indices begin again, and what was sent and not answered waits to be sent again.  The responses of
  * the former one must have been taken.  How many requests will come again.
  */
