@@ -13,7 +13,13 @@
 #define PAGE_OCTETS   4096u
 
 /* Ends the program if it is not so. */
-void require(bool truth, const char *what);
+void fail(const char *what) __attribute__((noreturn, cold));
+
+static inline void require(bool truth, const char *what)
+{
+    if ( !truth )
+        fail(what);
+}
 
 /* Seconds of this thread's CPU time. */
 double now(void);
@@ -24,10 +30,12 @@ double now(void);
  * Towards the consumer it is as Xen's and Linux's: an event that is pending already costs no more than the look; otherwise an
  * upcall masks the port and wakes (a write() to an eventfd).  The consumer that wakes polls, reads the port and unmasks it; what
  * came meanwhile is the next upcall.  Towards the hypervisor an event is a system call and a hypercall: a write() and a
- * read().
+ * read().  The consumer's system calls go through Xen both ways, as those of a paravirtual dom0's processes, unless
+ * bare.
  */
 struct port {
     bool crossings;
+    bool bare;
     uint64_t notifications;     /* asked for, both directions */
     uint64_t calls;             /* system calls, hypercalls and upcalls that that took */
 };

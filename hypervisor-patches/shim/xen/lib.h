@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #ifdef SHIM_NO_ASSERT   /* for measurements: Xen has them in its debug builds only */
-#define ASSERT(condition) ((void)0)
+#define ASSERT(condition) ((void)sizeof(!(condition)))
 #else
 #define ASSERT(condition) \
     do { \
