@@ -21,13 +21,27 @@ void memevent_lossy_init(struct memevent_lossy *ring, void *shared, uint32_t rec
     ring->produced = ring->dropped = ring->dropped_told = 0;
 }
 
+/*
+ * How far the consumer has come, as far as it can be believed: not behind where Xen has seen it, which may be before
+ * the first record, and not beyond the last record.  Read in this order, as all three only grow: a producer or consumer
+ * that goes on meanwhile makes no index wrong.
+ */
+static uint32_t believed_consumer(const struct memevent_lossy *ring)
+{
+    uint32_t seen = memevent_load_acquire(&ring->consumer);
+    /* Acquire: slots before the index have been read; pairs with the consumer's release of it. */
+    uint32_t consumer = memevent_load_acquire(&ring->shared->consumer);
+    uint32_t producer = memevent_load_relaxed(&ring->producer);
+
+    return consumer - seen <= producer - seen ? consumer : seen;
+}
+
 void memevent_lossy_renew(struct memevent_lossy *ring)
 {
     uint64_t produced, dropped;
     uint32_t producer;
 
-    if ( memevent_load_relaxed(&ring->producer) - memevent_load_relaxed(&ring->shared->consumer) > ring->slots )
-        memevent_store_relaxed(&ring->shared->consumer, memevent_load_relaxed(&ring->consumer));
+    memevent_store_relaxed(&ring->shared->consumer, believed_consumer(ring));
     do {
         produced = memevent_load_relaxed64(&ring->produced);
         dropped = memevent_load_relaxed64(&ring->dropped);
@@ -44,16 +58,10 @@ void memevent_lossy_renew(struct memevent_lossy *ring)
 
 static bool is_full(struct memevent_lossy *ring)
 {
-    uint32_t consumer;
-
     if ( ring->producer - ring->consumer < ring->slots )
         return false;
 
-    /* Acquire: slots before the index have been read; pairs with the consumer's release of it. */
-    consumer = memevent_load_acquire(&ring->shared->consumer);
-    /* An index that cannot be is as good as none. */
-    if ( ring->producer - consumer <= ring->slots )
-        ring->consumer = consumer;
+    memevent_store_relaxed(&ring->consumer, believed_consumer(ring));
 
     return ring->producer - ring->consumer >= ring->slots;
 }
@@ -117,13 +125,10 @@ bool memevent_lossy_expire(struct memevent_lossy *ring)
 
 uint64_t memevent_lossy_consumed(const struct memevent_lossy *ring)
 {
+    uint32_t consumer = believed_consumer(ring);
     uint64_t sent = memevent_load_relaxed64(&ring->produced) - memevent_load_relaxed64(&ring->dropped);
-    uint32_t left = memevent_load_relaxed(&ring->producer) -
-                    memevent_load_relaxed(&ring->shared->consumer);
+    uint32_t left = memevent_load_relaxed(&ring->producer) - consumer;
 
-    /* An index that cannot be has taken as little as can be, but no less than nothing. */
-    if ( left > ring->slots )
-        left = ring->slots;
-
+    /* While records come these are not of one moment. */
     return sent > left ? sent - left : 0;
 }

@@ -31,8 +31,9 @@ void memevent_lossy_init(struct memevent_lossy *ring, void *shared, uint32_t rec
 
 /*
  * A consumer begins where another one was, which may have written anywhere: what Xen shows is shown once more,
- * and an index that cannot be becomes the last one that could.  Records that nobody has taken are as that one left
- * them.  While nobody is attached; records may come meanwhile.
+ * and an index that cannot be becomes the last one that Xen has seen, so that no slot is taken for a record
+ * in which none was put.  Records that nobody has taken are as that one left them, and may come twice.  While nobody
+ * is attached; records may come meanwhile.
  */
 void memevent_lossy_renew(struct memevent_lossy *ring);
 
