@@ -250,6 +250,28 @@ static int lock_domain(uint16_t domid, unsigned int class, unsigned int call, st
     return rc;
 }
 
+/*
+ * Upstream's rings come and go under the lock of domctls, and a domain's vm_event state with both: so do channels.  Only
+ * who may have one gets that far: any guest could keep the toolstack waiting for this lock.  -ERESTART: somebody has it.
+ */
+static int lock_domain_to_change(uint16_t domid, unsigned int class, unsigned int call, struct domain **d)
+{
+    int rc = lock_domain(domid, class, call, d);
+
+    if ( rc || domctl_lock_acquire() )
+        return rc;
+
+    rcu_unlock_domain(*d);
+
+    return -ERESTART;
+}
+
+static void unlock_changed(struct domain *d)
+{
+    domctl_lock_release();
+    rcu_unlock_domain(d);
+}
+
 static int attach(XEN_GUEST_HANDLE_PARAM(xen_memevent_attach_t) arg)
 {
     struct xen_memevent_attach attach;
@@ -261,11 +283,11 @@ static int attach(XEN_GUEST_HANDLE_PARAM(xen_memevent_attach_t) arg)
     if ( attach.pad0 || attach.pad1[0] || attach.pad1[1] )
         return -EINVAL;
 
-    rc = lock_domain(attach.domid, attach.channel_class, XEN_VM_EVENT_ENABLE, &d);
+    rc = lock_domain_to_change(attach.domid, attach.channel_class, XEN_VM_EVENT_ENABLE, &d);
     if ( rc )
         return rc;
     rc = d == dom_xen ? memevent_host_attach(&attach) : memevent_attach(d, &attach);
-    rcu_unlock_domain(d);
+    unlock_changed(d);
 
     /* If this fails nobody knows the port: it is unbound, so the next to attach is not kept out. */
     return rc ?: __copy_to_guest(arg, &attach, 1) ? -EFAULT : 0;
@@ -282,12 +304,12 @@ static int detach(XEN_GUEST_HANDLE_PARAM(xen_memevent_detach_t) arg)
     if ( detach.pad )
         return -EINVAL;
 
-    rc = lock_domain(detach.domid, detach.channel_class, XEN_VM_EVENT_DISABLE, &d);
+    rc = lock_domain_to_change(detach.domid, detach.channel_class, XEN_VM_EVENT_DISABLE, &d);
     if ( rc )
         return rc;
     rc = d == dom_xen ? memevent_host_detach(detach.channel_class)
                       : memevent_detach(d, detach.channel_class);
-    rcu_unlock_domain(d);
+    unlock_changed(d);
 
     return rc;
 }
@@ -333,13 +355,9 @@ long do_memevent_op(uint32_t call, XEN_GUEST_HANDLE_PARAM(void) arg)
         return batch(call, guest_handle_cast(arg, xen_memevent_batch_t));
     case XEN_MEMEVENT_ATTACH:
     case XEN_MEMEVENT_DETACH:
-        /* Upstream's rings come and go under this lock, and a domain's vm_event state with both. */
-        if ( !domctl_lock_acquire() )
-            return again(call, arg);
         rc = known->tuple == XEN_MEMEVENT_ATTACH ? attach(guest_handle_cast(arg, xen_memevent_attach_t))
                                                  : detach(guest_handle_cast(arg, xen_memevent_detach_t));
-        domctl_lock_release();
-        return rc;
+        return rc == -ERESTART ? again(call, arg) : rc;
     case XEN_MEMEVENT_INFO:
         return get_info(guest_handle_cast(arg, xen_memevent_info_t));
     default:
