@@ -464,6 +464,9 @@ static struct memevent_domain *domain_state(struct domain *d)
         return NULL;
     for ( i = 0; i < XEN_MEMEVENT_CLASSES; i++ )
         spin_lock_init(&md->channels[i].lock);
+#ifdef CONFIG_MEM_PAGING
+    memevent_evictions_init(&md->evictions);
+#endif
     /* Its contents /before/ the pointer; pairs with the dependent load in memevent_channel_of(). */
     smp_wmb();
     write_atomic(&d->memevent, md);

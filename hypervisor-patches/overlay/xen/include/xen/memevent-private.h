@@ -6,6 +6,7 @@
 #define XEN_MEMEVENT_PRIVATE_H
 
 #include <xen/memevent.h>
+#include <xen/memevent-evictions.h>
 #include <xen/memevent-reliable.h>
 #include <xen/sched.h>
 #include <xen/spinlock.h>
@@ -29,6 +30,9 @@ struct memevent_channel {
 /* Allocated with a domain's first channel, and there until the domain is not. */
 struct memevent_domain {
     struct memevent_channel channels[XEN_MEMEVENT_CLASSES];
+#ifdef CONFIG_MEM_PAGING
+    struct memevent_evictions evictions;
+#endif
     bool holds_vm_event;            /* the domain's vm_event state, until the domain is not */
 };
 

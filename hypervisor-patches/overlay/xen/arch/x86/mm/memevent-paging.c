@@ -225,8 +225,11 @@ static int query(struct domain *d, gfn_t gfn)
     return frame.type == p2m_ram_paged ? 0 : frame.type == p2m_ram_paging_out ? -EAGAIN : -ENOENT;
 }
 
-/* Takes the frame out of the p2m; on success *page is the caller's, with a reference, and nobody else's. */
-static int take_out(struct domain *d, gfn_t gfn, struct page_info **page)
+/*
+ * Takes the frame out of the p2m; on success *page is the caller's, with a reference, and nobody else's, and *eviction
+ * has begun.
+ */
+static int take_out(struct domain *d, gfn_t gfn, struct page_info **page, struct memevent_eviction *eviction)
 {
     struct frame frame = frame_lock(d, gfn);
     int rc = -EAGAIN;
@@ -243,20 +246,27 @@ static int take_out(struct domain *d, gfn_t gfn, struct page_info **page)
     if ( rc )
         put_page(*page);
     else
+    {
         atomic_inc(&d->paged_pages);
+        memevent_eviction_begin(&d->memevent->evictions, eviction, gfn_x(gfn));
+    }
 
  out:
     frame_unlock(&frame);
     return rc;
 }
 
-/* Gives the frame, which is out, this page.  -ENOENT: it is not out. */
-static int bring_in(struct domain *d, gfn_t gfn, struct page_info *page)
+/*
+ * Gives the frame, which is out, this page; *eviction, unless it is NULL, ends.  -ENOENT: it is not out, or by another
+ * eviction.
+ */
+static int bring_in(struct domain *d, gfn_t gfn, struct page_info *page, struct memevent_eviction *eviction)
 {
     struct frame frame = frame_lock(d, gfn);
+    bool ours = !eviction || memevent_eviction_end(&d->memevent->evictions, eviction);
     int rc = -ENOENT;
 
-    if ( frame.type == p2m_ram_paged )
+    if ( ours && frame.type == p2m_ram_paged )
         rc = frame_make_usable(&frame, d, page_to_mfn(page));
     if ( !rc )
         atomic_dec(&d->paged_pages);
@@ -277,9 +287,10 @@ static void free_page(struct page_info *page)
  */
 static int evict(struct domain *d, gfn_t gfn, octets_t data)
 {
+    struct memevent_eviction eviction;
     struct page_info *page;
     const void *octets;
-    int rc = take_out(d, gfn, &page);
+    int rc = take_out(d, gfn, &page, &eviction);
 
     if ( rc )
         return rc;
@@ -289,10 +300,12 @@ static int evict(struct domain *d, gfn_t gfn, octets_t data)
     unmap_domain_page(octets);
 
     /*
-     * Not if the guest has given the frame up meanwhile.  A consumer that loads a frame before its eviction has returned, and has
-     * it evicted once more, can get the older of two pages of that guest back here: no other's, and it chose what to load.
+     * Not if the guest has given the frame up meanwhile, nor if it has had it back, and what it wrote there is out by
+     * an eviction that began later.
      */
-    if ( rc && !bring_in(d, gfn, page) )
+    if ( !rc )
+        memevent_eviction_end(&d->memevent->evictions, &eviction);
+    else if ( !bring_in(d, gfn, page, &eviction) )
     {
         put_page(page);
         return rc;
@@ -329,7 +342,7 @@ static int load(struct domain *d, gfn_t gfn, octets_t data)
     unmap_domain_page(octets);
 
     if ( !rc )
-        rc = bring_in(d, gfn, page);
+        rc = bring_in(d, gfn, page, NULL);
     if ( rc )
     {
         /* Xen does not scrub what a living domain gives up, and the next owner may be another. */
