@@ -253,7 +253,7 @@ static void print_json(void)
     unsigned int i;
 
     printf("{\"version\": 3, \"rounds\": %u, \"crossings_per_system_call\": %u, \"reliable\": [", rounds,
-           port.bare ? 1 : 2);
+           port.bare ? 1u : 2u);
     for ( i = 0; i < CELLS; i++ )
     {
         struct cell *cell = &cells[i];
