@@ -6,6 +6,7 @@
 #ifndef SHIM_ASM_SYSTEM_H
 #define SHIM_ASM_SYSTEM_H
 
+#define smp_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #if defined(__SANITIZE_THREAD__)
 #define smp_rmb() ((void)0)
 #define smp_wmb() ((void)0)

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 
-from . import archive, cache, failure, progress
+from . import archive, cache, failure, progress, sources
 
 # Assertions, and the audit of sharing, which Xen has only in such a build. Looking at freed memory takes long under emulation.
 DEBUG = """CONFIG_DEBUG=y
@@ -60,11 +60,7 @@ def _make(where, source, tree, patches, config, jobs):
                                 ignore=shutil.ignore_patterns(".git", "*.o", "*.o.cmd", "*.o.d"))
                 progress.run(["make", "-C", work + "/xen", "clean"], "cleaning Xen's tree", log)
             else:
-                progress.run(["dpkg-source", "--no-check", "-x", source, work],
-                             "unpacking Xen's source", log)
-                apply = os.path.join(patches, "apply") if patches else None
-                if apply and os.path.exists(apply):
-                    progress.run([apply, work], "applying hypervisor-patches/", log)
+                sources.unpacked(source, patches, work, log)
             fragment = os.path.join(where, "config")
             with open(fragment, "w") as out:
                 out.write(config)
