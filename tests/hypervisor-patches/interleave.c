@@ -150,7 +150,9 @@ static bool is_shared(const uint32_t *word)
 
 void interleave_store(uint32_t *word, uint32_t value)
 {
-    if ( is_shared(word) )
+    if ( !running )
+        *word = value;
+    else if ( is_shared(word) )
         interleave_store_counter(word, value);
     else
     {
@@ -189,27 +191,69 @@ bool interleave_swap_if(uint32_t *word, uint32_t old, uint32_t new)
     return swapped;
 }
 
+uint32_t interleave_swap(uint32_t *word, uint32_t old, uint32_t new)
+{
+    uint32_t before;
+
+    interleave_barrier();
+    before = *word;
+    if ( before == old )
+        *word = new;
+    if ( running )
+        running->history = mix(running->history, before);
+
+    return before;
+}
+
 uint32_t interleave_change(uint32_t *word, uint32_t keep, uint32_t set)
 {
     uint32_t before;
 
-    running->needs_empty = true;
-    pause_here();
+    interleave_barrier();
     before = *word;
     *word = (before & keep) | set;
-    running->history = mix(running->history, before);
+    if ( running )
+        running->history = mix(running->history, before);
 
     return before;
 }
 
 void interleave_barrier(void)
 {
+    if ( !running )
+        return;
     running->needs_empty = true;
     pause_here();
 }
 
+/* What a thread may now read without loads becomes part of what it knows. */
+static void know_unloaded(void)
+{
+    hash = running->history;
+    model->hash_locked();
+    running->history = hash;
+}
+
+void interleave_pause(void)
+{
+    if ( running && model->looks )
+        pause_here();
+}
+
+void interleave_look(void)
+{
+    interleave_pause();
+    if ( running && model->looks )
+        know_unloaded();
+}
+
 void interleave_wait(bool *flag)
 {
+    if ( !running )
+    {
+        *flag = false;
+        return;
+    }
     running->needs_empty = true;
     running->waits_for = flag;
     pause_here();
@@ -218,19 +262,15 @@ void interleave_wait(bool *flag)
 
 void interleave_raise(bool *flag)
 {
-    running->needs_empty = true;
-    pause_here();
+    interleave_barrier();
     *flag = true;
 }
 
 void interleave_lock(bool *lock)
 {
     interleave_wait(lock);
-    if ( !model->hash_locked )
-        return;
-    hash = running->history;
-    model->hash_locked();
-    running->history = hash;
+    if ( running && model->hash_locked )
+        know_unloaded();
 }
 
 void interleave_unlock(bool *lock)

@@ -35,6 +35,7 @@ struct interleave_model {
     void (*hash)(void);
     /* Of it, what the holder of the lock reads without loads: part of what it knows from then on. */
     void (*hash_locked)(void);
+    bool looks;
 };
 
 struct interleave_result {
@@ -47,22 +48,28 @@ struct interleave_result {
 /* Every order of the model, or the first in which something goes wrong. */
 struct interleave_result interleave_check(const struct interleave_model *model);
 
-/* ---- for the model's threads ---- */
+/* ---- for the model's threads; begin() and end() are alone, and may load, change, raise and lock ---- */
 
 uint32_t interleave_load(const uint32_t *word);
 void interleave_store(uint32_t *word, uint32_t value);
 /* For a word with one writer that nobody decides by how soon it is seen. */
 void interleave_store_counter(uint32_t *word, uint32_t value);
 bool interleave_swap_if(uint32_t *word, uint32_t old, uint32_t new);
+/* The same; what it was. */
+uint32_t interleave_swap(uint32_t *word, uint32_t old, uint32_t new);
 /* And and or with one word, in one step; what it was.  @keep: the bits that stay. */
 uint32_t interleave_change(uint32_t *word, uint32_t keep, uint32_t set);
 void interleave_barrier(void);
+/* In a model that looks: a point at which another may go on, after which plain reads see what hash_locked() names. */
+void interleave_look(void);
+/* The same, where nothing is read so. */
+void interleave_pause(void);
 
 /* Waits until *flag, and clears it.  Others see what was stored before. */
 void interleave_wait(bool *flag);
 /* Sets it: somebody is woken.  Others see what was stored before. */
 void interleave_raise(bool *flag);
-/* The same for the model's one lock, which is free while *lock. */
+/* The same for a lock, which is free while *lock. */
 void interleave_lock(bool *lock);
 void interleave_unlock(bool *lock);
 

@@ -59,8 +59,9 @@ def compile_with(top, xen, program, files, options=(), shims=()):
     command = [os.environ.get("CC", "gcc")] + list(FLAGS)
     for path in list(shims) + [os.path.join(shim, "events"), shim, os.path.join(xen, "include"), top]:
         command += ["-I", path]
-    done = subprocess.run(command + list(options) + ["-o", program] + [os.path.join(top, name) for name in files]
-                          + [os.path.join(xen, name) for name in COMPILED],
+    # The options last, as libraries are looked into for what the files before them want.
+    done = subprocess.run(command + ["-o", program] + [os.path.join(top, name) for name in files]
+                          + [os.path.join(xen, name) for name in COMPILED] + list(options),
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise failure.Failure(failure.PREPARE, "Xen's event channels cannot be compiled in user space", done.stdout)
