@@ -48,7 +48,7 @@ static void ours_unmap(unsigned int thread, uint32_t handle)
     struct grant_mapping *mapping = maptrack_lookup(&table, handle);
 
     (void)thread;
-    if ( !mapping || !maptrack_flags(&table, mapping, handle, mapping->domid, mapping->ref) ||
+    if ( !mapping || !maptrack_flags(mapping, handle, mapping->domid, mapping->ref) ||
          !maptrack_clear(mapping, HOST_MAP) )
         abort();
     maptrack_put(&table, handle);

@@ -61,9 +61,9 @@ static void unmap(struct maptrack *table, uint32_t handle, uint16_t domid, uint3
     struct grant_mapping *mapping = maptrack_lookup(table, handle);
 
     assert_non_null(mapping);
-    assert_int_equal(maptrack_flags(table, mapping, handle, domid, ref), HOST_MAP);
-    assert_int_equal(maptrack_flags(table, mapping, handle, domid + 1, ref), 0);
-    assert_int_equal(maptrack_flags(table, mapping, handle, domid, ref + 1), 0);
+    assert_int_equal(maptrack_flags(mapping, handle, domid, ref), HOST_MAP);
+    assert_int_equal(maptrack_flags(mapping, handle, domid + 1, ref), 0);
+    assert_int_equal(maptrack_flags(mapping, handle, domid, ref + 1), 0);
     assert_true(maptrack_clear(mapping, HOST_MAP));
     assert_null(maptrack_lookup(table, handle));
     maptrack_put(table, handle);
@@ -289,7 +289,7 @@ static bool try_unmap(uint32_t handle)
     domid = __atomic_load_n(&mapping->domid, __ATOMIC_RELAXED);
     ref = __atomic_load_n(&mapping->ref, __ATOMIC_RELAXED);
     pthread_mutex_lock(&entry[ref % REFS]);
-    flags = maptrack_flags(&shared, mapping, handle, domid, ref);
+    flags = maptrack_flags(mapping, handle, domid, ref);
     if ( flags )
         done = maptrack_clear(mapping, flags);
     pthread_mutex_unlock(&entry[ref % REFS]);

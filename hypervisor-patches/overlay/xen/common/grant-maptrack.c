@@ -41,11 +41,13 @@ int maptrack_init(struct maptrack *table, uint32_t max_frames, uint32_t seed)
     while ( 1u << bits < max_frames )
         bits++;
     table->index_bits = bits + 8;
+    table->index_mask = (1u << table->index_bits) - 1;
     BUILD_BUG_ON(1u << 8 != MAPTRACK_PER_FRAME);
     BUILD_BUG_ON(sizeof(struct grant_mapping) * MAPTRACK_PER_FRAME != PAGE_SIZE);
     BUILD_BUG_ON(sizeof(struct rcu_head) > sizeof(struct grant_mapping));
     /* One less than there could be: a handle of ones means none to guests.  Kept in 16 bits where more would fit. */
     table->generations = (1u << (32 - table->index_bits < 16 ? 32 - table->index_bits : 16)) - 1;
+    table->handles_end = table->generations << table->index_bits;
 
     table->nr_buckets = MAPTRACK_BUCKETS;
     while ( table->nr_buckets > max_frames )
@@ -91,7 +93,7 @@ static bool bucket_pop(struct maptrack *table, struct maptrack_bucket *bucket, u
     mapping = maptrack_mapping_at(table, index);
     bucket->free = mapping->next;
     bucket->taken++;
-    *handle = maptrack_handle_of(table, index, mapping->generation);
+    *handle = mapping->handle;
 
     return true;
 }
@@ -119,10 +121,48 @@ static uint32_t place_get(struct maptrack *table)
     return place;
 }
 
+/*
+ * Links all of a frame, one after the other and before what is @after, and returns the first.  Frames begin at
+ * different lines of their pages: the first ones of all buckets would share one set of the processor's nearest cache.
+ */
+static uint32_t frame_link(struct grant_mapping *mappings, uint32_t place, uint32_t after)
+{
+    uint32_t first = place * MAPTRACK_PER_LINE % (MAPTRACK_PER_FRAME - 1), i;
+
+    for ( i = MAPTRACK_PER_FRAME - 1; i--; )
+    {
+        uint32_t slot = MAPTRACK_HEADER + 1 + (first + i) % (MAPTRACK_PER_FRAME - 1);
+
+        mappings[slot].next = after;
+        after = place * MAPTRACK_PER_FRAME + slot;
+    }
+
+    return after;
+}
+
 static void cf_check free_frame(struct rcu_head *header)
 {
     /* The header is the frame's first place. */
     free_xenheap_page(header);
+}
+
+/* The generation of the frame's mapping that came furthest: from here on all are as new as that one. */
+static uint32_t furthest(const struct maptrack *table, const struct maptrack_frame *frame)
+{
+    uint32_t most = 0, slot;
+
+    for ( slot = MAPTRACK_HEADER + 1; slot < MAPTRACK_PER_FRAME; slot++ )
+    {
+        uint32_t generation = frame->mappings[slot].handle >> table->index_bits;
+        uint32_t distance = generation - frame->generation;
+
+        if ( generation < frame->generation )
+            distance += table->generations;
+        if ( distance > most )
+            most = distance;
+    }
+
+    return (frame->generation + most) % table->generations;
 }
 
 /*
@@ -132,7 +172,7 @@ static void cf_check free_frame(struct rcu_head *header)
 static void bucket_shrink(struct maptrack *table, struct maptrack_bucket *bucket)
 {
     struct maptrack_frame *frame = &table->frames[bucket->first];
-    uint32_t slot, place = frame->next;
+    uint32_t place = frame->next;
     struct rcu_head *header;
 
     ASSERT(spin_is_locked(&bucket->lock) && !bucket->taken);
@@ -142,7 +182,7 @@ static void bucket_shrink(struct maptrack *table, struct maptrack_bucket *bucket
         struct maptrack_frame *gone = &table->frames[place];
         uint32_t next = gone->next;
 
-        gone->generation = (gone->generation + gone->mappings[MAPTRACK_HEADER].generation) % table->generations;
+        gone->generation = furthest(table, gone);
         header = (struct rcu_head *)gone->mappings;
         rcu_assign_pointer(gone->mappings, NULL);
         gone->next = table->free_place;
@@ -155,12 +195,7 @@ static void bucket_shrink(struct maptrack *table, struct maptrack_bucket *bucket
 
     frame->next = NONE;
     bucket->frames = 1;
-    bucket->free = NO_MAPPING;
-    for ( slot = MAPTRACK_PER_FRAME - 1; slot != MAPTRACK_HEADER; slot-- )
-    {
-        frame->mappings[slot].next = bucket->free;
-        bucket->free = bucket->first * MAPTRACK_PER_FRAME + slot;
-    }
+    bucket->free = frame_link(frame->mappings, bucket->first, NO_MAPPING);
 }
 
 /* Gives the bucket a frame, and takes the first mapping of it. */
@@ -188,14 +223,10 @@ static int bucket_grow(struct maptrack *table, struct maptrack_bucket *bucket, u
     frame = &table->frames[place];
     frame->bucket = bucket - table->buckets;
     for ( slot = MAPTRACK_HEADER + 1; slot < MAPTRACK_PER_FRAME; slot++ )
-    {
-        mappings[slot].generation = frame->generation;
-        mappings[slot].next = place * MAPTRACK_PER_FRAME + slot + 1;
-    }
+        mappings[slot].handle = maptrack_handle_of(table, place * MAPTRACK_PER_FRAME + slot, frame->generation);
 
     spin_lock(&bucket->lock);
-    mappings[MAPTRACK_PER_FRAME - 1].next = bucket->free;
-    bucket->free = place * MAPTRACK_PER_FRAME + MAPTRACK_HEADER + 1;
+    bucket->free = frame_link(mappings, place, bucket->free);
     frame->next = bucket->first;
     bucket->first = place;
     bucket->frames++;
@@ -235,25 +266,17 @@ int maptrack_get(struct maptrack *table, uint16_t domid, uint32_t ref, uint32_t 
 
 void maptrack_put(struct maptrack *table, uint32_t handle)
 {
-    uint32_t index = maptrack_index_of(table, handle), generation, distance;
+    uint32_t index = maptrack_index_of(table, handle), next = handle + table->index_mask + 1;
     struct grant_mapping *mapping = maptrack_mapping_at(table, index);
-    struct maptrack_frame *frame = &table->frames[index / MAPTRACK_PER_FRAME];
-    struct maptrack_bucket *bucket = &table->buckets[frame->bucket];
-    uint32_t *advanced;     /* of the frame; where it lies, no other bucket's lock is needed or disturbed */
+    struct maptrack_bucket *bucket = &table->buckets[table->frames[index / MAPTRACK_PER_FRAME].bucket];
 
-    ASSERT(!read_atomic(&mapping->flags));
+    ASSERT(!read_atomic(&mapping->flags) && mapping->handle == handle);
+    /* Without a division, which would cost more than all the rest. */
+    if ( next >= table->handles_end )
+        next = index;
     spin_lock(&bucket->lock);
     ASSERT(bucket->taken);
-    /* Without divisions, which would cost more than all the rest. */
-    generation = mapping->generation + 1;
-    if ( generation == table->generations )
-        generation = 0;
-    write_atomic(&mapping->generation, generation);
-    distance = generation - frame->generation;
-    if ( generation < frame->generation )
-        distance += table->generations;
-    advanced = &(mapping - index % MAPTRACK_PER_FRAME + MAPTRACK_HEADER)->generation;
-    *advanced = distance > *advanced ? distance : *advanced;
+    write_atomic(&mapping->handle, next);
     mapping->next = bucket->free;
     bucket->free = index;
     bucket->taken--;

@@ -25,11 +25,11 @@
 #include <asm/system.h>
 
 /*
- * 4096 octets of 16 each.  The first is no mapping: its generation says how far the furthest of the frame has
- * come from where all began, and later it carries what frees the frame.
+ * 4096 octets of 16 each.  The first is no mapping: it carries what frees the frame.
  */
 #define MAPTRACK_PER_FRAME 256
 #define MAPTRACK_HEADER    0
+#define MAPTRACK_PER_LINE  4        /* of 64 octets */
 
 /*
  * So many locks are enough that eight processors seldom meet; a bucket in use holds at least one frame, so
@@ -44,7 +44,7 @@ struct grant_mapping {
     uint32_t ref;           /* the grant */
     uint16_t flags;         /* GNTMAP_*; 0 while there is no mapping */
     uint16_t domid;         /* who granted it */
-    uint32_t generation;
+    uint32_t handle;        /* what it is found by, or will be when it is taken next */
     uint32_t next;          /* the next free one of the bucket */
 };
 
@@ -71,7 +71,9 @@ struct maptrack {
     uint32_t nr_buckets;        /* a power of two, and no more than max_frames */
     uint32_t multiplier;        /* random, so that no guest can choose references that meet in one bucket */
     uint32_t index_bits;        /* of a handle; the rest is the generation */
+    uint32_t index_mask;        /* these bits */
     uint32_t generations;       /* their number */
+    uint32_t handles_end;       /* as large as the first generation that there is none of makes a handle */
 
     spinlock_t lock;            /* protects what follows */
     uint32_t nr_frames;         /* in use; read without the lock as a hint */
@@ -112,7 +114,7 @@ void maptrack_drop_frame(struct maptrack *table, uint32_t place);
 
 static inline uint32_t maptrack_index_of(const struct maptrack *table, uint32_t handle)
 {
-    return handle & ((1u << table->index_bits) - 1);
+    return handle & table->index_mask;
 }
 
 static inline uint32_t maptrack_handle_of(const struct maptrack *table, uint32_t index, uint32_t generation)
@@ -160,22 +162,22 @@ static inline struct grant_mapping *maptrack_lookup(const struct maptrack *table
     /* The flags /before/ all else; pairs with maptrack_publish(). */
     smp_rmb();
 
-    return handle == maptrack_handle_of(table, index, read_atomic(&mapping->generation)) ? mapping : NULL;
+    return read_atomic(&mapping->handle) == handle ? mapping : NULL;
 }
 
 /*
  * The flags of a mapping that maptrack_lookup() gave, or 0 if it has become another one meanwhile.  The caller
  * holds the lock of the active entry of this domid and ref.
  */
-static inline uint16_t maptrack_flags(const struct maptrack *table, const struct grant_mapping *mapping,
-                                      uint32_t handle, uint16_t domid, uint32_t ref)
+static inline uint16_t maptrack_flags(const struct grant_mapping *mapping, uint32_t handle, uint16_t domid,
+                                      uint32_t ref)
 {
     uint16_t flags = read_atomic(&mapping->flags);
 
-    /* As in maptrack_lookup(): a mapping that is used anew has its new generation before its flags. */
+    /* As in maptrack_lookup(): a mapping that is used anew has its new handle before its flags. */
     smp_rmb();
-    if ( handle != maptrack_handle_of(table, maptrack_index_of(table, handle), read_atomic(&mapping->generation)) ||
-         read_atomic(&mapping->domid) != domid || read_atomic(&mapping->ref) != ref )
+    if ( read_atomic(&mapping->handle) != handle || read_atomic(&mapping->domid) != domid ||
+         read_atomic(&mapping->ref) != ref )
         return 0;
 
     return flags;
