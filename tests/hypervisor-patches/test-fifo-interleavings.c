@@ -108,11 +108,6 @@ static void run_beside(void)
     send_work(BESIDE, 1);
 }
 
-static void run_first_again(void)
-{
-    send_work(FIRST, 2);
-}
-
 /* Twice: the second may find the first in any state. */
 static void run_first_twice(void)
 {
@@ -298,7 +293,7 @@ static void check(const char *name, struct interleave_model *model, unsigned int
     struct interleave_result result;
 
     wanted = all;
-    rounds = model->run[0] == run_first_twice || model->run[0] == run_first_again ? 2 : 1;
+    rounds = model->run[0] == run_first_twice ? 2 : 1;
     model->shared = &shared;
     model->shared_size = sizeof(shared);
     model->end = model->end ? model->end : end;
@@ -314,11 +309,31 @@ static void check(const char *name, struct interleave_model *model, unsigned int
 static void test_link(void **state)
 {
     struct interleave_model model = {
-        .threads = 3, .run = { run_first_again, run_beside, run_vcpu }, .begin = begin_linked,
+        .threads = 3, .run = { run_first, run_beside, run_vcpu }, .begin = begin,
     };
 
     (void)state;
-    check("one linked behind another that comes again", &model, 1u << FIRST | 1u << BESIDE);
+    check("two at once, one linked behind the other", &model, 1u << FIRST | 1u << BESIDE);
+}
+
+static void test_link_taken(void **state)
+{
+    struct interleave_model model = {
+        .threads = 2, .run = { run_beside, run_vcpu }, .begin = begin_linked,
+    };
+
+    (void)state;
+    check("linked behind one that is taken", &model, 1u << FIRST | 1u << BESIDE);
+}
+
+static void test_again(void **state)
+{
+    struct interleave_model model = {
+        .threads = 2, .run = { run_first_twice, run_vcpu }, .begin = begin_linked,
+    };
+
+    (void)state;
+    check("an event that comes again", &model, 1u << FIRST);
 }
 
 static void test_link_mask(void **state)
@@ -409,6 +424,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_link),
+        cmocka_unit_test(test_link_taken),
+        cmocka_unit_test(test_again),
         cmocka_unit_test(test_link_mask),
         cmocka_unit_test(test_link_hypervisor_unmasks),
         cmocka_unit_test(test_link_domain_unmasks),
