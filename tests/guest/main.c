@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "conformance.h"
 #include "console.h"
+#include "events-fuzz.h"
 #include "events.h"
 #include "hypercall.h"
 #include "memory.h"
@@ -124,6 +125,9 @@ static enum outcome run_command(const struct command *command)
 
     case COMMAND_EVENTS:
         return conformance_run(command->count, limits.vcpus) ? WENT_ON : CORRUPT;
+
+    case COMMAND_EVENT_FUZZ:
+        return events_fuzz(command->count, options.pattern.seed) ? WENT_ON : CORRUPT;
 
     case COMMAND_FLIP:
         work_flip(command->count, command->bit);

@@ -32,6 +32,7 @@ static const struct form {
     [COMMAND_CALL]   = { "call", ARG_COUNT, OPT_RATE | OPT_WORKING | OPT_VCPUS },
     [COMMAND_IDLE]   = { "idle", ARG_TIME, 0 },
     [COMMAND_EVENTS] = { "events", ARG_COUNT, 0 },
+    [COMMAND_EVENT_FUZZ] = { "event-fuzz", ARG_COUNT, 0 },
     [COMMAND_SUSPEND] = { "suspend", ARG_NONE, 0 },
     [COMMAND_REPORT] = { "report", ARG_NONE, 0 },
     [COMMAND_FLIP]   = { "flip", ARG_PAGE_BIT, 0 },
@@ -475,7 +476,7 @@ int command_check(const struct command *command, const struct limits *limits, ch
         reason = "working is larger than the work area";
     else if ( command->kind == COMMAND_FLIP && command->count >= limits->pages )
         reason = "the page is outside the work area";
-    else if ( command->kind == COMMAND_EVENTS && !limits->channels )
+    else if ( (command->kind == COMMAND_EVENTS || command->kind == COMMAND_EVENT_FUZZ) && !limits->channels )
         reason = "the command line does not say events=";
     else if ( command->kind == COMMAND_EVENTS && command->count > limits->channels )
         reason = "more channels than the ABI has";

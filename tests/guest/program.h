@@ -35,6 +35,7 @@ enum command_kind {
     COMMAND_TIMED_KINDS,            /* those before this one touch pages and are timed */
     COMMAND_IDLE = COMMAND_TIMED_KINDS,
     COMMAND_EVENTS,
+    COMMAND_EVENT_FUZZ,
     COMMAND_SUSPEND,
     COMMAND_REPORT,
     COMMAND_FLIP,
@@ -48,7 +49,7 @@ enum events_abi { EVENTS_2L, EVENTS_FIFO, EVENTS_N2, EVENTS_N3, EVENTS_N4, EVENT
 
 struct command {
     enum command_kind kind;
-    uint64_t count;                 /* touches, passes; FLIP: the page; EVENTS: channels. 0 when ms is set */
+    uint64_t count;                 /* touches, passes; FLIP: the page; EVENTS: channels; EVENT_FUZZ: calls. 0 when ms is set */
     uint64_t ms;
     uint32_t bit;                   /* FLIP: in the page */
     uint32_t rate;                  /* touches a second, all vCPUs together; 0: as fast as it goes */

@@ -276,6 +276,7 @@ static void wrong_lines_are_refused(void **state)
         "run=flip:1:32768", "run=flip:1:2:3", "run=call:5s", "run=report:1", "run=stop:now", "loop=0",
         "loop=never", "slow=0", "slow=1000001", "rate=0", "working=0", "flip=1", "flip=:1", "flip=1:",
         "events=", "events=n5", "events=fif", "events=2l:1", "run=events", "run=events:0", "run=events:5s",
+        "run=event-fuzz", "run=event-fuzz:0", "run=event-fuzz:5s",
         "run=suspend:1",
         "own=1", "own=1:0", "own=1:101", "own=:5", "own=1:5:", "\377\376", "=", "=1", "run=\001",
     };
@@ -351,6 +352,10 @@ static void channels_are_limited(void **state)
     limits.channels = 4096;
     assert_int_equal(command_check(&c, &limits, why), 0);
     c.count++;
+    assert_int_not_equal(command_check(&c, &limits, why), 0);
+    c.kind = COMMAND_EVENT_FUZZ;
+    assert_int_equal(command_check(&c, &limits, why), 0);
+    limits.channels = 0;
     assert_int_not_equal(command_check(&c, &limits, why), 0);
     c.kind = COMMAND_SUSPEND;
     assert_int_not_equal(command_check(&c, &limits, why), 0);
