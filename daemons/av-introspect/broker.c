@@ -41,16 +41,26 @@ static void on_results(evutil_socket_t fd, short what, void *arg)
     b->has_results = true;
 }
 
+/* Plugins that look for themselves, more often than each second. */
+static uint64_t scanner_due(const struct broker *b)
+{
+    return b->scanner->due ? b->scanner->due(b->scanner->opaque) : UINT64_MAX;
+}
+
 static void on_due(evutil_socket_t fd, short what, void *arg)
 {
+    struct broker *b = arg;
+
     (void)fd;
     (void)what;
-    broker_plan(arg);
+    if ( scanner_due(b) <= now_ns() )
+        b->scanner->tick(b->scanner->opaque);
+    broker_plan(b);
 }
 
 void broker_plan(struct broker *b)
 {
-    uint64_t now = now_ns(), next = UINT64_MAX;
+    uint64_t now = now_ns(), next = scanner_due(b);
     struct timeval after;
 
     for ( struct guard *g = b->guards; g; g = g->next )
@@ -115,13 +125,17 @@ static bool take_events(struct guard *g)
 }
 
 /* For plugins that look beyond a page; of domains that they are asked about. */
-static int read_memory(void *arg, uint16_t domid, uint64_t gfn, void *page)
+static void read_memory(void *arg, uint16_t domid, const uint64_t *gfns, uint32_t count, void *pages, int32_t *status)
 {
     struct guard *g = ((struct broker *)arg)->guards;
 
     while ( g && g->domid != domid )
         g = g->next;
-    return g ? guard_read(g, gfn, page) : -ENXIO;
+    if ( g )
+        guard_read(g, gfns, count, pages, status);
+    else
+        for ( uint32_t i = 0; i < count; i++ )
+            status[i] = -ENXIO;
 }
 
 static int read_registers(void *arg, uint16_t domid, uint32_t vcpu, struct hypervisor_registers *out)

@@ -167,23 +167,52 @@ bool guard_sweep(struct guard *g)
     return !g->is_swept && !g->is_gone && !g->failure;
 }
 
-/* A frame that is out is not brought in for it: a plugin that roams through memory would bring in all of it. */
-int guard_read(struct guard *g, uint64_t gfn, void *page)
+/* Those that are there, in one mapping. */
+static void read_there(struct guard *g, const uint64_t *gfns, const uint32_t *which, uint32_t count, uint8_t *pages,
+                       int32_t *status)
 {
     struct hypervisor *hv = g->broker->hv;
+    int errors[SCAN_FRAMES_MAX], rc;
     const void *octets;
-    uint8_t state;
-    int error, rc = hv->ops->query_frames(hv, g->domid, gfn, 1, &state);
 
-    if ( rc || state != FRAME_RAM )
-        return rc ? rc : -ENXIO;
-    rc = hv->ops->map_frames(hv, g->domid, &gfn, 1, &error, &octets);
-    if ( rc )
-        return rc;
-    if ( !error )
-        memcpy(page, octets, SCAN_PAGE_BYTES);
-    hv->ops->unmap_frames(hv, octets, 1);
-    return error;
+    rc = hv->ops->map_frames(hv, g->domid, gfns, count, errors, &octets);
+    for ( uint32_t i = 0; i < count; i++ )
+    {
+        status[which[i]] = rc ? rc : errors[i];
+        if ( !status[which[i]] )
+            memcpy(pages + (size_t)which[i] * SCAN_PAGE_BYTES, (const uint8_t *)octets + (size_t)i * SCAN_PAGE_BYTES,
+                   SCAN_PAGE_BYTES);
+    }
+    if ( !rc )
+        hv->ops->unmap_frames(hv, octets, count);
+}
+
+/* A frame that is out is not brought in for it: a plugin that roams through memory would bring in all of it. */
+void guard_read(struct guard *g, const uint64_t *gfns, uint32_t count, void *pages, int32_t *status)
+{
+    struct hypervisor *hv = g->broker->hv;
+    uint64_t there[SCAN_FRAMES_MAX];
+    uint32_t which[SCAN_FRAMES_MAX], found = 0;
+    uint8_t states[SCAN_FRAMES_MAX];
+
+    for ( uint32_t i = 0, run; i < count; i += run )
+    {
+        int rc;
+
+        for ( run = 1; i + run < count && gfns[i + run] == gfns[i] + run; run++ )
+            ;
+        rc = hv->ops->query_frames(hv, g->domid, gfns[i], run, states);
+        for ( uint32_t j = 0; j < run; j++ )
+        {
+            status[i + j] = rc ? rc : -ENXIO;
+            if ( rc || states[j] != FRAME_RAM )
+                continue;
+            there[found] = gfns[i + j];
+            which[found++] = i + j;
+        }
+    }
+    if ( found )
+        read_there(g, there, which, found, pages, status);
 }
 
 void guard_stop_domain(struct guard *g, unsigned int actions)

@@ -128,8 +128,8 @@ void guard_close(struct guard *guard, bool lift);
 /* Restricts some more of its memory. true: there is more to do now. */
 bool guard_sweep(struct guard *guard);
 
-/* Copies a frame of its memory. -ENXIO: there is none, or it is paged out; -errno. */
-int  guard_read(struct guard *guard, uint64_t gfn, void *page);
+/* Copies frames of its memory, at most SCAN_FRAMES_MAX. status: 0; -ENXIO: there is none, or it is paged out; -errno. */
+void guard_read(struct guard *guard, const uint64_t *gfns, uint32_t count, void *pages, int32_t *status);
 
 /* Takes some of what the hypervisor says. true: there may be more. */
 bool events_take(struct guard *guard);

@@ -207,10 +207,10 @@ uint32_t process_gfns(struct process *p, uint64_t gfns[REQUEST_FRAMES])
     return count;
 }
 
-void *process_frame(struct process *p, uint32_t i, int **status)
+void *process_frames(struct process *p, int32_t **status)
 {
-    *status = &p->in->status[i];
-    return p->in->frames[i];
+    *status = p->in->status;
+    return p->in->frames;
 }
 
 void process_answer(struct process *p)

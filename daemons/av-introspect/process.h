@@ -48,8 +48,8 @@ unsigned int process_look(struct process *process, struct judgement *judgement, 
 
 /* Frames that it asks for; at most REQUEST_FRAMES. */
 uint32_t process_gfns(struct process *process, uint64_t gfns[REQUEST_FRAMES]);
-/* Where frame i and its status go; then answer. */
-void *process_frame(struct process *process, uint32_t i, int **status);
+/* Where the frames go, one behind the other, and a status for each; then answer. */
+void *process_frames(struct process *process, int32_t **status);
 void process_answer(struct process *process);
 
 /* Which plugin it is in now, as far as it says; PLUGINS_MAX: none. */

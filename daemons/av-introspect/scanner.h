@@ -17,6 +17,8 @@
 
 /* Octets of a page, and of the digest of one (SHA-256). */
 #define SCAN_PAGE_BYTES     4096u
+/* Frames that are read at a time: a crossing costs as much as copying so many. */
+#define SCAN_FRAMES_MAX     16u
 #define SCAN_DIGEST_BYTES   32u
 
 /*
@@ -127,6 +129,9 @@ struct scan_statistics {
     bool     backing_off;         /* the next one is started after a while */
 };
 
+/* See set_memory(). */
+typedef void scan_read(void *arg, uint16_t domid, const uint64_t *gfns, uint32_t count, void *pages, int32_t *status);
+
 struct scanner {
     void *opaque;                 /* the first argument of all of these */
 
@@ -153,6 +158,8 @@ struct scanner {
     int  (*fd)(void *opaque);
     /* Called each second or more often: limits of time, and workers to be started again. */
     void (*tick)(void *opaque);
+    /* When tick() has something to do before that second is over, by view_now()'s clock; UINT64_MAX: it has not. May be NULL. */
+    uint64_t (*due)(void *opaque);
 
     /*
      * Which rules judge now: another number after each change of a plugin, of its options or of its rules. Results of
@@ -162,10 +169,11 @@ struct scanner {
     /* Rules are to be read anew; the former ones judge until they are. NULL: they never change. 0 or -errno, which was logged. */
     int  (*reload)(void *opaque);
     /*
-     * Who reads frames of a domain for plugins that look beyond the page: called from take() and tick(). 0 or -errno; page is
-     * SCAN_PAGE_BYTES. May be NULL in a scanner that looks at nothing else, and need not be called.
+     * Who reads frames of a domain for plugins that look beyond the page: called from take() and tick(), for count frames (at
+     * most SCAN_FRAMES_MAX) at a time. pages are as many times SCAN_PAGE_BYTES, each with its status, 0 or -errno. May be
+     * NULL in a scanner that looks at nothing else, and need not be called.
      */
-    void (*set_memory)(void *opaque, int (*read)(void *arg, uint16_t domid, uint64_t gfn, void *page), void *arg);
+    void (*set_memory)(void *opaque, scan_read *read, void *arg);
     /* The same for registers, for plugins that nobody has told of an event. -errno: they are not known. May be NULL. */
     void (*set_registers)(void *opaque,
                           int (*get)(void *arg, uint16_t domid, uint32_t vcpu, struct hypervisor_registers *out), void *arg);

@@ -18,6 +18,7 @@
 #define ABOUT_LINK     UINT64_C(2)
 #define ABOUT_FLAGS    UINT64_C(3)
 
+_Static_assert(REQUEST_FRAMES <= SCAN_FRAMES_MAX, "a question is answered at once");
 _Static_assert(_Alignof(struct runner) > ABOUT_FLAGS, "there is room for flags in its address");
 
 static int watch(struct workers *w, int fd, uint64_t about)
@@ -139,13 +140,14 @@ static void answer(struct workers *w, struct runner *runner)
     uint64_t gfns[REQUEST_FRAMES];
     uint32_t count = process_gfns(&runner->process, gfns);
 
-    for ( uint32_t i = 0; i < count; i++ )
-    {
-        int *status;
-        void *frame = process_frame(&runner->process, i, &status);
+    int32_t *status;
+    void *frames = process_frames(&runner->process, &status);
 
-        *status = w->read && runner->domain ? w->read(w->read_arg, runner->domain->domid, gfns[i], frame) : -ENXIO;
-    }
+    if ( w->read && runner->domain )
+        w->read(w->read_arg, runner->domain->domid, gfns, count, frames, status);
+    else
+        for ( uint32_t i = 0; i < count; i++ )
+            status[i] = -ENXIO;
     if ( runner->process.reads > REQUEST_READS_MAX )
     {
         kill_runner(runner, "read more of the guest than there is to be read");
@@ -458,17 +460,40 @@ static void check_limits(struct workers *w, uint64_t now)
 }
 
 /* Plugins that look for themselves: by a worker that has nothing else to do. */
+static struct runner *free_for_tick(const struct workers *w, const struct domain *domain)
+{
+    struct runner *r = w->runners;
+
+    if ( !w->tick_ms || domain->has_ticked )
+        return NULL;
+    while ( r && !(r->domain == domain && r->life == LIFE_IDLE && !r->killed && r->generation == w->generation) )
+        r = r->next;
+    return r;
+}
+
+static uint64_t next_tick(const struct workers *w, const struct domain *domain)
+{
+    return domain->ticked + (uint64_t)w->tick_ms * 1000000;
+}
+
 static void tick_domain(struct workers *w, struct domain *domain, uint64_t now)
 {
-    if ( !w->tick_ms || domain->has_ticked || now - domain->ticked < (uint64_t)w->tick_ms * 1000000 )
+    struct runner *r = free_for_tick(w, domain);
+
+    if ( !r || now < next_tick(w, domain) )
         return;
-    for ( struct runner *r = w->runners; r; r = r->next )
-        if ( r->domain == domain && r->life == LIFE_IDLE && !r->killed && r->generation == w->generation )
-        {
-            domain->ticked = now;
-            begin(w, r, NULL);
-            return;
-        }
+    domain->ticked = now;
+    begin(w, r, NULL);
+}
+
+uint64_t life_due(const struct workers *w)
+{
+    uint64_t due = UINT64_MAX;
+
+    for ( const struct domain *domain = w->domains; domain; domain = domain->next )
+        if ( free_for_tick(w, domain) && next_tick(w, domain) < due )
+            due = next_tick(w, domain);
+    return due;
 }
 
 void life_tick(struct workers *w)

@@ -89,7 +89,7 @@ struct workers {
     struct runner *runners;
     uint64_t next_tag, next_order;
     uint32_t results;                   /* SLOT_DONE and has_ticked, in all domains */
-    int (*read)(void *arg, uint16_t domid, uint64_t gfn, void *page);
+    scan_read *read;
     void *read_arg;
     int (*get_registers)(void *arg, uint16_t domid, uint32_t vcpu, struct hypervisor_registers *out);
     void *registers_arg;
@@ -103,6 +103,8 @@ struct workers {
 void life_look(struct workers *w);
 /* Limits, back-offs, the loader. */
 void life_tick(struct workers *w);
+/* When plugins want the next of their ticks: view_now(), UINT64_MAX: none, or nobody is free to carry it out. */
+uint64_t life_due(const struct workers *w);
 /* Gives waiting requests to idle workers, and starts more. */
 void life_schedule(struct workers *w, struct domain *domain);
 /* Ends the workers of a domain, or those of an old generation that are idle. */

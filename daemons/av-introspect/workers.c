@@ -300,6 +300,11 @@ static void tick(void *opaque)
     life_tick(w);
 }
 
+static uint64_t due(void *opaque)
+{
+    return life_due(opaque);
+}
+
 static uint64_t generation(void *opaque)
 {
     return ((struct workers *)opaque)->generation;
@@ -310,7 +315,7 @@ static int reload(void *opaque)
     return link_reload(&((struct workers *)opaque)->link);
 }
 
-static void set_memory(void *opaque, int (*read)(void *arg, uint16_t domid, uint64_t gfn, void *page), void *arg)
+static void set_memory(void *opaque, scan_read *read, void *arg)
 {
     struct workers *w = opaque;
 
@@ -410,7 +415,7 @@ int workers_open(struct scanner *scanner, const struct workers_options *options,
         goto fail;
     *scanner = (struct scanner){
         .opaque = w, .add_domain = add_domain, .remove_domain = remove_domain, .submit = submit, .take = take, .fd = fd,
-        .tick = tick, .generation = generation, .reload = reload, .set_memory = set_memory, .set_registers = set_registers,
+        .tick = tick, .due = due, .generation = generation, .reload = reload, .set_memory = set_memory, .set_registers = set_registers,
         .wants = wants, .get_statistics = get_statistics, .close = close_workers,
     };
     return 0;

@@ -64,14 +64,11 @@ static bool look(struct process *process)
     if ( found & PROCESS_ASKS )
     {
         uint32_t count = process_gfns(process, gfns);
-        int *status;
+        int32_t *status;
 
         REQUIRE(count <= REQUEST_FRAMES);
-        for ( uint32_t i = 0; i < count; i++ )
-        {
-            memset(process_frame(process, i, &status), 0, AV_PAGE_SIZE);
-            *status = 0;
-        }
+        memset(process_frames(process, &status), 0, (size_t)count * AV_PAGE_SIZE);
+        memset(status, 0, count * sizeof(*status));
         process_answer(process);
     }
     return true;

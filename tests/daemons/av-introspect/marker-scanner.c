@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define RESULTS_MAX 4096u
@@ -18,6 +19,8 @@ static struct {
     unsigned int failures, refusals, taken;
     uint64_t generation;
     uint32_t decide, notify;
+    uint32_t tick_ms, ticks;
+    uint64_t ticked;
     struct scan_request last[SCAN_TICK];
     struct hypervisor_registers registers[SCAN_TICK];
     struct scan_result results[RESULTS_MAX];
@@ -133,9 +136,27 @@ static int fd(void *opaque)
     return s.fd;
 }
 
+static uint64_t now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + time.tv_nsec;
+}
+
 static void tick(void *opaque)
 {
     (void)opaque;
+    __atomic_fetch_add(&s.ticks, 1, __ATOMIC_RELAXED);
+    s.ticked = now();
+}
+
+static uint64_t due(void *opaque)
+{
+    uint32_t every = __atomic_load_n(&s.tick_ms, __ATOMIC_RELAXED);
+
+    (void)opaque;
+    return every ? s.ticked + every * UINT64_C(1000000) : UINT64_MAX;
 }
 
 static uint64_t generation(void *opaque)
@@ -176,12 +197,13 @@ int marker_scanner_open(struct scanner *out)
     s.holds = false;
     s.count = s.taken = s.failures = s.refusals = 0;
     s.generation = 1;
+    s.tick_ms = s.ticks = 0;
     s.decide = 1U << SCAN_PAGE;
     s.notify = 0;
     memset(s.last, 0, sizeof(s.last));
     *out = (struct scanner){
         .add_domain = add_domain, .remove_domain = remove_domain, .submit = submit, .take = take, .fd = fd, .tick = tick,
-        .generation = generation, .wants = wants, .get_statistics = get_statistics, .close = close_scanner,
+        .due = due, .generation = generation, .wants = wants, .get_statistics = get_statistics, .close = close_scanner,
     };
     return s.fd < 0 ? -errno : 0;
 }
@@ -219,6 +241,16 @@ void marker_scanner_want(uint32_t decide, uint32_t notify)
     s.decide = decide;
     s.notify = notify;
     pthread_mutex_unlock(&s.lock);
+}
+
+void marker_scanner_want_ticks(uint32_t milliseconds)
+{
+    __atomic_store_n(&s.tick_ms, milliseconds, __ATOMIC_RELAXED);
+}
+
+unsigned int marker_scanner_ticks(void)
+{
+    return __atomic_load_n(&s.ticks, __ATOMIC_RELAXED);
 }
 
 void marker_scanner_tick(uint16_t domid, unsigned int others, bool rescan)

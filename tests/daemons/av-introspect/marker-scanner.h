@@ -27,6 +27,9 @@ void marker_scanner_refuse(unsigned int submits);
 void marker_scanner_set_generation(uint64_t generation);
 /* As scanner.wants(); at first pages are decided, no more. */
 void marker_scanner_want(uint32_t decide, uint32_t notify);
+/* tick() is due so long after the last, from the next event on; 0: never before the second is over. How often it was called. */
+void marker_scanner_want_ticks(uint32_t milliseconds);
+unsigned int marker_scanner_ticks(void);
 /* A result that nobody asked for, with so many other findings in it. */
 void marker_scanner_tick(uint16_t domid, unsigned int others, bool rescan);
 /* The last request of the kind; false: there was none. Its pointers say nothing but whether there was something. */
