@@ -13,6 +13,7 @@
 
 #include "broker.h"
 #include "findings.h"
+#include "gaps.h"
 #include "guard.h"
 #include "policy.h"
 #include "settings.h"
@@ -36,6 +37,7 @@ struct wish {
     bool     is_there;            /* in the look that is under way */
     const char *refusal;          /* static; NULL: none */
     bool     was_refused;         /* and said: not again until something changes */
+    struct gap left;              /* by a former broker, until a guard has it */
 };
 
 struct broker {
@@ -51,6 +53,7 @@ struct broker {
     struct metrics *metrics;                /* NULL until they are needed, or none */
     struct metrics_socket *metrics_socket;
     int metrics_error;                      /* that was said last */
+    struct gaps *gaps;
     struct wish *wishes;
     struct guard *guards;
     uint64_t last_scan;           /* number of */

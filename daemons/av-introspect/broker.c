@@ -221,6 +221,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
     findings_tick(b->findings);
     status_write(b);
     broker_metrics_write(b);
+    gaps_write(b);
     log_flush();
 }
 
@@ -297,6 +298,9 @@ static int open_books(struct broker *b)
     rc = findings_open(&b->findings, b->settings->findings, b->settings->findings_limit, b->settings->hook);
     if ( rc )
         return service_refuse(EX_CANTCREAT, b->settings->findings, "set another file for findings", rc);
+    rc = gaps_open(&b->gaps, b->settings->run_directory);
+    if ( rc )
+        return service_refuse(EX_OSERR, "what a former broker left", "free some memory", rc);
     return EX_OK;
 }
 
@@ -348,6 +352,8 @@ static void stop(struct broker *b)
 {
     struct event *events[] = { b->watches, b->results, b->second, b->watchdog };
 
+    if ( b->hv && b->gaps )
+        gaps_write(b);
     if ( b->hv )
         domains_close(b);
     if ( b->scanner->set_memory )
@@ -365,6 +371,7 @@ static void stop(struct broker *b)
     if ( b->findings && b->exit_status == EX_OK )
         status_remove(b);
     findings_close(b->findings);
+    gaps_close(b->gaps);
     verdicts_close(b->verdicts);
     policy_close(b->policy);
     if ( b->hv )

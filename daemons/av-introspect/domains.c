@@ -117,6 +117,8 @@ static void begin(struct broker *b, struct wish *w, const struct domain_info *in
     if ( !rc )
     {
         w->refusal = NULL;
+        g->left = w->left;
+        w->left = (struct gap){ 0 };
         g->next = b->guards;
         b->guards = g;
         log_message(LOG_INFO, LOG_DOMAIN(w->domid, w->name, "protecting"), "%s is to be protected, over a %s", w->name,
@@ -133,6 +135,9 @@ static void consider(struct broker *b, struct wish *w, const struct domain_info 
 {
     struct guard *g = *find_guard(b, w->domid);
 
+    /* Not to be guarded is no gap. */
+    if ( !w->is_wanted && w->is_named )
+        w->left = (struct gap){ 0 };
     if ( g && (g->is_gone || info->is_dying) )
     {
         w->was_refused = true;
@@ -190,6 +195,7 @@ static struct wish *add(struct broker *b, const struct domain_info *info)
     w->domid = info->domid;
     memcpy(w->uuid_octets, info->uuid, sizeof(w->uuid_octets));
     read_names(b, w);
+    w->left = gaps_find(b->gaps, w->domid, w->uuid);
     w->next = b->wishes;
     b->wishes = w;
     watch(b, w->domid, true);

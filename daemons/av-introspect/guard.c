@@ -163,6 +163,7 @@ bool guard_sweep(struct guard *g)
         log_message(LOG_INFO, LOG_DOMAIN(g->domid, g->name, "protected"),
                     "%s is protected: %llu pages are executed only as they were judged", g->name,
                     (unsigned long long)pages.restricted);
+        gaps_end(g);
     }
     return !g->is_swept && !g->is_gone && !g->failure;
 }

@@ -14,6 +14,7 @@
 #include <hypervisor/hypervisor.h>
 #include <memevent/memevent.h>
 
+#include "gaps.h"
 #include "pages.h"
 #include "policy.h"
 #include "scanner.h"
@@ -99,6 +100,8 @@ struct guard {
     bool has_events;              /* there may be some that were not taken */
     struct pages *pages;
     bool is_swept;                /* all its memory was restricted once */
+    struct gap left;              /* until then: as a former broker left it */
+    struct gap_length gap;        /* from then on: for how long nobody guarded it */
     bool is_gone;                 /* the domain dies, or its channel makes no sense: it is closed soon */
     int  failure;                 /* why it could not be restricted; 0 */
     uint32_t monitors;            /* 1 << enum scan_kind, that the hypervisor tells of */

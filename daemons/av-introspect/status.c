@@ -109,6 +109,15 @@ static struct json_object *describe_worker(const struct broker *b, uint16_t domi
     return object;
 }
 
+static struct json_object *describe_gap(const struct gap_length *gap)
+{
+    struct json_object *object = json_object_new_object();
+
+    json_add_number(object, "milliseconds", gap->milliseconds);
+    json_add_text(object, "new_code", gap->was_free ? "ran" : "waited");
+    return object;
+}
+
 static struct json_object *describe_domain(const struct broker *b, const struct wish *w)
 {
     struct json_object *object = json_object_new_object();
@@ -126,6 +135,8 @@ static struct json_object *describe_domain(const struct broker *b, const struct 
         json_add_text(object, "refusal", w->refusal);
         return object;
     }
+    if ( g->gap.is_known )
+        json_object_object_add(object, "gap", describe_gap(&g->gap));
     json_object_object_add(object, "pages", describe_pages(g));
     json_object_object_add(object, "scanning", describe_scans(g));
     json_object_object_add(object, "channel", describe_channel(g));

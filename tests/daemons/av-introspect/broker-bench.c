@@ -45,7 +45,7 @@ static void *run_broker(void *arg)
     return NULL;
 }
 
-int64_t status_of(uint16_t domid, const char *part, const char *name)
+static int64_t look_up(uint16_t domid, const char *part, const char *name, const char *expected)
 {
     struct json_object *root, *domains, *one, *value;
     char path[96];
@@ -63,10 +63,20 @@ int64_t status_of(uint16_t domid, const char *part, const char *name)
         one = json_object_array_get_idx(domains, i);
         if ( json_object_object_get_ex(one, "domid", &value) && json_object_get_int(value) == domid &&
              json_object_object_get_ex(one, part, &one) && json_object_object_get_ex(one, name, &value) )
-            result = json_object_get_int64(value);
+            result = expected ? !strcmp(json_object_get_string(value), expected) : json_object_get_int64(value);
     }
     json_object_put(root);
     return result;
+}
+
+int64_t status_of(uint16_t domid, const char *part, const char *name)
+{
+    return look_up(domid, part, name, NULL);
+}
+
+bool status_says(uint16_t domid, const char *part, const char *name, const char *expected)
+{
+    return look_up(domid, part, name, expected) == 1;
 }
 
 void start(void)

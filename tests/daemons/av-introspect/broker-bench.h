@@ -63,6 +63,8 @@ void stop(void);
 
 /* A number of the status file's; -1: there is none. */
 int64_t status_of(uint16_t domid, const char *part, const char *name);
+/* Whether it has this text there. */
+bool status_says(uint16_t domid, const char *part, const char *name, const char *expected);
 
 /* A vCPU writes to the beginning of a page, and executes what is there: 0, or what the access ends with. */
 void put(uint16_t domid, uint32_t vcpu, uint64_t gfn, const char *code);

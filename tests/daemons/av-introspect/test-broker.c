@@ -489,6 +489,71 @@ static void test_untold(void **state)
     assert_true(asked.values[0] > 100);
 }
 
+/* Between two brokers of one domain; the judge of what the last one left is what the next one says. */
+static void test_gap(void **state)
+{
+    char path[96], command[160], *text = NULL;
+    size_t size;
+    FILE *file;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/av-introspect-guarded.json", t.directory);
+    start();
+    assert_int_equal(status_of(DOMID, "gap", "milliseconds"), -1);
+    stop();
+    pause_ms(60);
+    start();
+    wait_for(status_of(DOMID, "gap", "milliseconds") >= 60);
+    assert_true(status_says(DOMID, "gap", "new_code", "ran"));
+
+    stop();
+    t.settings.at_exit = EXIT_GUARD;
+    start();
+    stop();
+    pause_ms(60);
+    start();
+    wait_for(status_of(DOMID, "gap", "milliseconds") >= 60);
+    assert_true(status_says(DOMID, "gap", "new_code", "waited"));
+    stop();
+
+    /* Another domain with that number; what the broker wrote is taken as it is but for that. */
+    snprintf(command, sizeof(command), "sed -i 's/\"uuid\": *\"...../\"uuid\":\"other/' %s", path);
+    assert_int_equal(system(command), 0);
+    start();
+    assert_int_equal(status_of(DOMID, "gap", "milliseconds"), -1);
+    stop();
+    file = fopen(path, "r");
+    assert_non_null(file);
+    assert_true(getdelim(&text, &size, '\0', file) > 0);
+    assert_null(strstr(text, "other"));
+    free(text);
+    fclose(file);
+
+    /* Nonsense is nothing. */
+    snprintf(command, sizeof(command), "echo '{\"domains\":[7,{\"uuid\":[]},{\"domid\":1}' > %s", path);
+    assert_int_equal(system(command), 0);
+    start();
+    assert_int_equal(status_of(DOMID, "gap", "milliseconds"), -1);
+    stop();
+    snprintf(command, sizeof(command), "echo '{\"domains\":[7,{\"uuid\":[]},{\"domid\":1}]}' > %s", path);
+    assert_int_equal(system(command), 0);
+    start();
+    assert_int_equal(status_of(DOMID, "gap", "milliseconds"), -1);
+}
+
+/* More often than in each second, which is when all scanners are ticked. */
+static void test_ticks_when_they_are_due(void **state)
+{
+    unsigned int ticks;
+
+    (void)state;
+    start();
+    marker_scanner_want_ticks(10);
+    ticks = marker_scanner_ticks();
+    /* Patience has fewer seconds than that. */
+    wait_for(marker_scanner_ticks() > ticks + 100);
+}
+
 static void test_ticked(void **state)
 {
     unsigned int taken;
@@ -565,6 +630,8 @@ int main(void)
         TEST(test_told),
         TEST(test_untold),
         TEST(test_ticked),
+        TEST(test_gap),
+        TEST(test_ticks_when_they_are_due),
         TEST(test_monitors_end),
 #undef TEST
     };

@@ -84,7 +84,10 @@ done
 wait_until 300 protects || broker_dead "does not protect at the end"
 [ "$(grep -c '"rule":".*EICAR' $findings)" -ge "$kills" ] || broker_dead "found less than was there"
 grep -qE ", in plugin .* was killed|the loader of plugins has ended" $log || broker_dead "did not say that a worker was killed"
+[ "$(grep -c "nobody guarded l for .*nothing was executed then" $log)" -ge 1 ] ||
+    broker_dead "did not say for how long nobody guarded"
 memeventctl av status l || broker_dead "says nothing of itself"
+memeventctl av status l | grep "Nobody guarded it before" || broker_dead "does not show for how long nobody guarded"
 kill -TERM $pid
 wait $pid || broker_dead "ended with status $?"
 ! pidof av-worker || fail "workers are still there"

@@ -164,6 +164,10 @@ waits "guest: loop 2"
 runs bad 139
 [ "$(said INFECTED)" = 0 ] || fail "it was executed"
 [ "$(journal protected)" -ge 2 ] || broker_dead "did not say that it protects again"
+# The last of them was killed after it had protected everything, or the one before.
+[ "$(journal gap)" -ge 1 ] || broker_dead "did not say for how long nobody guarded"
+journalctl -u av-introspect -o cat MEMEVENT_EVENT=gap
+memeventctl av status l | grep "Nobody guarded it before" || broker_dead "does not show for how long nobody guarded"
 # None of those that were killed has left somebody behind.
 wait_until 60 eval '[ "$(pgrep -c av-worker)" -le 2 ]' || { ps -ef; fail "workers of dead brokers live on"; }
 pass "a broker that is killed is replaced at once, and the guest waits so long, and no longer"
