@@ -19,6 +19,9 @@ static struct {
     unsigned int failures, refusals, taken;
     uint64_t generation;
     uint32_t decide, notify;
+    scan_read *read;
+    void *read_arg;
+    struct marker_read *reading;
     uint32_t tick_ms, ticks;
     uint64_t ticked;
     struct scan_request last[SCAN_TICK];
@@ -146,9 +149,23 @@ static uint64_t now(void)
 
 static void tick(void *opaque)
 {
+    struct marker_read *reading = __atomic_load_n(&s.reading, __ATOMIC_ACQUIRE);
+
     (void)opaque;
+    if ( reading )
+    {
+        s.read(s.read_arg, reading->domid, reading->gfns, reading->count, reading->pages, reading->status);
+        __atomic_store_n(&s.reading, NULL, __ATOMIC_RELEASE);
+    }
     __atomic_fetch_add(&s.ticks, 1, __ATOMIC_RELAXED);
     s.ticked = now();
+}
+
+static void set_memory(void *opaque, scan_read *read, void *arg)
+{
+    (void)opaque;
+    s.read = read;
+    s.read_arg = arg;
 }
 
 static uint64_t due(void *opaque)
@@ -203,7 +220,7 @@ int marker_scanner_open(struct scanner *out)
     memset(s.last, 0, sizeof(s.last));
     *out = (struct scanner){
         .add_domain = add_domain, .remove_domain = remove_domain, .submit = submit, .take = take, .fd = fd, .tick = tick,
-        .due = due, .generation = generation, .wants = wants, .get_statistics = get_statistics, .close = close_scanner,
+        .due = due, .set_memory = set_memory, .generation = generation, .wants = wants, .get_statistics = get_statistics, .close = close_scanner,
     };
     return s.fd < 0 ? -errno : 0;
 }
@@ -241,6 +258,15 @@ void marker_scanner_want(uint32_t decide, uint32_t notify)
     s.decide = decide;
     s.notify = notify;
     pthread_mutex_unlock(&s.lock);
+}
+
+void marker_scanner_read(struct marker_read *read)
+{
+    struct timespec pause = { .tv_nsec = 2000000 };
+
+    __atomic_store_n(&s.reading, read, __ATOMIC_RELEASE);
+    while ( __atomic_load_n(&s.reading, __ATOMIC_ACQUIRE) )
+        nanosleep(&pause, NULL);
 }
 
 void marker_scanner_want_ticks(uint32_t milliseconds)

@@ -30,6 +30,15 @@ void marker_scanner_want(uint32_t decide, uint32_t notify);
 /* tick() is due so long after the last, from the next event on; 0: never before the second is over. How often it was called. */
 void marker_scanner_want_ticks(uint32_t milliseconds);
 unsigned int marker_scanner_ticks(void);
+/* Frames as the broker gives them to who looks beyond a page, in the next tick; returns when they are there. */
+struct marker_read {
+    uint16_t domid;
+    uint32_t count;
+    const uint64_t *gfns;
+    void    *pages;               /* of SCAN_PAGE_BYTES each */
+    int32_t *status;
+};
+void marker_scanner_read(struct marker_read *read);
 /* A result that nobody asked for, with so many other findings in it. */
 void marker_scanner_tick(uint16_t domid, unsigned int others, bool rescan);
 /* The last request of the kind; false: there was none. Its pointers say nothing but whether there was something. */

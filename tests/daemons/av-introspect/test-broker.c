@@ -4,6 +4,7 @@
  * was judged. One broker a test, in a thread of its own, stopped by a signal as an admin does it.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -489,6 +490,38 @@ static void test_untold(void **state)
     assert_true(asked.values[0] > 100);
 }
 
+/* In any order, some of them not there; each comes where it was asked for. */
+static void test_reads(void **state)
+{
+    static unsigned char pages[SCAN_FRAMES_MAX][SCAN_PAGE_BYTES];
+    const uint64_t gfns[SCAN_FRAMES_MAX] = {
+        5, 6, 7, FRAMES - 1, FRAMES, FRAMES + 1, 6, 5, UINT64_MAX, 0, UINT64_C(1) << 40, 8, 9, 10, 11, 12,
+    };
+    int32_t status[SCAN_FRAMES_MAX];
+    struct marker_read read = { .domid = DOMID, .count = SCAN_FRAMES_MAX, .gfns = gfns, .pages = pages, .status = status };
+    char text[32];
+
+    (void)state;
+    start();
+    for ( unsigned int i = 0; i < FRAMES; i++ )
+    {
+        snprintf(text, sizeof(text), "frame %u", i);
+        put(DOMID, 0, i, text);
+    }
+    memset(status, 1, sizeof(status));
+    marker_scanner_read(&read);
+    for ( unsigned int i = 0; i < SCAN_FRAMES_MAX; i++ )
+    {
+        snprintf(text, sizeof(text), "frame %" PRIu64, gfns[i]);
+        if ( gfns[i] < FRAMES )
+            assert_string_equal((char *)pages[i], text);
+        assert_int_equal(status[i], gfns[i] < FRAMES ? 0 : -ENXIO);
+    }
+    read.domid = DOMID + 7;
+    marker_scanner_read(&read);
+    assert_int_equal(status[0], -ENXIO);
+}
+
 /* Between two brokers of one domain; the judge of what the last one left is what the next one says. */
 static void test_gap(void **state)
 {
@@ -631,6 +664,7 @@ int main(void)
         TEST(test_untold),
         TEST(test_ticked),
         TEST(test_gap),
+        TEST(test_reads),
         TEST(test_ticks_when_they_are_due),
         TEST(test_monitors_end),
 #undef TEST
