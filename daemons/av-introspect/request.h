@@ -23,7 +23,7 @@
 #define REQUEST_VERSION    1u
 
 /* Frames that one question asks for; a worker reads on ahead when it reads in order. */
-#define REQUEST_FRAMES     16u
+#define REQUEST_FRAMES     64u
 
 /* Frames that a worker may have for one request; 256 MiB, more than any kernel's text and data. */
 #define REQUEST_READS_MAX  65536u
@@ -84,7 +84,7 @@ struct request_line {
  * Worker's piece.
  *      0  ready (1: attached), plugin that is asked now (PLUGINS_MAX: none)
  *      8  question: sequence, frames it is about
- *    256  lines, and how many there ever were
+ *   1024  lines, and how many there ever were
  *   8192  sequence of the request that is done, nanoseconds it took, judgement
  */
 struct request_out {
@@ -93,19 +93,19 @@ struct request_out {
     uint32_t question;                  /* never 0 */
     uint32_t question_count;
     uint64_t question_gfns[REQUEST_FRAMES];
-    uint8_t  pad0[256 - 16 - 8 * REQUEST_FRAMES];
+    uint8_t  pad0[1024 - 16 - 8 * REQUEST_FRAMES];
 
     uint32_t lines_count;
     uint32_t pad1;
     struct request_line lines[REQUEST_LINES];
-    uint8_t  pad2[8192 - 256 - 8 - REQUEST_LINES * sizeof(struct request_line)];
+    uint8_t  pad2[8192 - 1024 - 8 - REQUEST_LINES * sizeof(struct request_line)];
 
     uint32_t done;
     uint32_t pad3;
     uint64_t nanoseconds;
     struct judgement judgement;
 };
-_Static_assert(offsetof(struct request_out, lines_count) == 256, "layout");
+_Static_assert(offsetof(struct request_out, lines_count) == 1024, "layout");
 _Static_assert(offsetof(struct request_out, done) == 8192, "layout");
 
 /* ---- the loader, over a socket that keeps messages whole ---- */

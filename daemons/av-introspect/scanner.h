@@ -18,7 +18,7 @@
 /* Octets of a page, and of the digest of one (SHA-256). */
 #define SCAN_PAGE_BYTES     4096u
 /* Frames that are read at a time: a crossing costs as much as copying so many. */
-#define SCAN_FRAMES_MAX     16u
+#define SCAN_FRAMES_MAX     64u
 #define SCAN_DIGEST_BYTES   32u
 
 /*

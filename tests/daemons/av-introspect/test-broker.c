@@ -26,6 +26,8 @@
 #include "broker-bench.h"
 #include "marker-scanner.h"
 
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 /* A vCPU that executes a page, and may have to wait. */
 struct runner {
     pthread_t thread;
@@ -494,11 +496,11 @@ static void test_untold(void **state)
 static void test_reads(void **state)
 {
     static unsigned char pages[SCAN_FRAMES_MAX][SCAN_PAGE_BYTES];
-    const uint64_t gfns[SCAN_FRAMES_MAX] = {
+    const uint64_t gfns[] = {
         5, 6, 7, FRAMES - 1, FRAMES, FRAMES + 1, 6, 5, UINT64_MAX, 0, UINT64_C(1) << 40, 8, 9, 10, 11, 12,
     };
-    int32_t status[SCAN_FRAMES_MAX];
-    struct marker_read read = { .domid = DOMID, .count = SCAN_FRAMES_MAX, .gfns = gfns, .pages = pages, .status = status };
+    int32_t status[COUNT(gfns)];
+    struct marker_read read = { .domid = DOMID, .count = COUNT(gfns), .gfns = gfns, .pages = pages, .status = status };
     char text[32];
 
     (void)state;
@@ -510,7 +512,7 @@ static void test_reads(void **state)
     }
     memset(status, 1, sizeof(status));
     marker_scanner_read(&read);
-    for ( unsigned int i = 0; i < SCAN_FRAMES_MAX; i++ )
+    for ( unsigned int i = 0; i < COUNT(gfns); i++ )
     {
         snprintf(text, sizeof(text), "frame %" PRIu64, gfns[i]);
         if ( gfns[i] < FRAMES )
