@@ -4,8 +4,9 @@
  *
  * Nothing is known of the guest beforehand. Page tables come with the first event; then, in ticks of some
  * milliseconds each, the kernel's symbols and types are read from its own memory, and hashes are made of its code and
- * constants; from then on a tick compares some of them, and looks at tables and processes. All state is of one
- * worker: what was changed before it began is not seen but by the tables.
+ * constants; from then on each tick looks at the few places by which control goes, which are some KiB, and compares a
+ * part of the rest, of which a round takes its time. All state is of one worker: what was changed before it began is
+ * not seen but by the tables.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,12 +20,15 @@
 
 #define TICK_MS        250u
 
-/* A vCPU that wants to execute a page waits as long as this at worst for a worker that ticks. */
+/* A vCPU that wants to execute a page waits as long as this at worst for a worker that ticks; longer as long as nothing is
+ * watched yet, which is some seconds once. */
 #define TICK_US        20000u
+#define PREPARE_US     100000u
 
-/* Each so many ticks tables and processes are looked at, and registers are taken from an event: they can be had only
- * then, and a verdict of a call that asked for them is not kept for other pages that are the same. */
-#define TABLES_TICKS   8u
+/* Each so many ticks lists of processes are gone through, and registers of other vCPUs than the first are taken from an
+ * event: they can be had only then, and a verdict of a call that asked for them is not kept for other pages that are the
+ * same. */
+#define PROCESSES_TICKS 8u
 
 enum { OPTION_TRACED, OPTIONS };
 
@@ -197,12 +201,20 @@ static int compare(struct look *look)
     return 0;
 }
 
+/* What whoever takes a kernel over changes first; registers, if they are known, of a vCPU as it is. */
+static void look_where_control_goes(struct look *look, const struct av_registers *registers)
+{
+    look->reader.cr3 = look->watch->kernel.cr3;
+    look_at_tables(look);
+    if ( registers )
+        look_at_registers(look, registers);
+}
+
 static void look_around(struct look *look)
 {
     struct watch *w = look->watch;
 
     look->reader.cr3 = w->kernel.cr3;
-    look_at_tables(look);
     if ( w->kernel.has_types )
         look_at_processes(look);
     if ( w->registers.known )
@@ -270,6 +282,7 @@ static int look_at_image(const struct integrity *integrity, struct domain *domai
             look_at_registers(&look, &registers);
     }
     w->registers.known = 0;
+    look_where_control_goes(&look, NULL);
     look_around(&look);
     /* Sites only: there is nothing to compare with. */
     while ( !compare(&look) )
@@ -300,7 +313,7 @@ static int attach(void *instance, struct av_call *call, const struct av_domain *
     return 0;
 }
 
-/* A page tells nothing; its event has page tables in it. Registers are asked for seldom: see TABLES_TICKS. */
+/* A page tells nothing; its event has page tables in it. Registers are asked for seldom: see PROCESSES_TICKS. */
 static int scan(void *instance, void *attached, struct av_call *call, const struct av_scan *scan)
 {
     const struct integrity *integrity = instance;
@@ -326,7 +339,7 @@ static int tick(void *instance, void *attached, struct av_call *call)
     struct domain *domain = attached;
     struct look look = look_of(integrity, domain, call);
     struct av_registers registers = { .size = sizeof(registers) };
-    uint64_t began = integrity->host->remaining(call);
+    uint64_t began = integrity->host->remaining(call), limit = domain->watch.watched ? TICK_US : PREPARE_US;
     int rc = 1;
 
     if ( domain->watch.is_image )
@@ -335,14 +348,14 @@ static int tick(void *instance, void *attached, struct av_call *call)
         registers.known = 0;
     if ( (registers.known & AV_REGISTER_CONTROL) && registers.cr3 )
         kernel_try(&domain->watch.kernel, registers.cr3);
-    if ( domain->watch.watched && domain->ticks++ % TABLES_TICKS == 0 )
+    if ( domain->watch.watched )
+        look_where_control_goes(&look, registers.known ? &registers : NULL);
+    if ( domain->watch.watched && domain->ticks++ % PROCESSES_TICKS == 0 )
     {
         look_around(&look);
-        if ( registers.known )
-            look_at_registers(&look, &registers);
         domain->wants_registers = true;
     }
-    while ( rc > 0 && (began == UINT64_MAX || integrity->host->remaining(call) + TICK_US > began) )
+    while ( rc > 0 && (began == UINT64_MAX || integrity->host->remaining(call) + limit > began) )
         rc = domain->watch.watched ? !compare(&look) : prepare(&look);
     return rc < 0 && rc != -ETIME ? rc : look.verdict;
 }
