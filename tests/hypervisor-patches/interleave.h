@@ -38,15 +38,11 @@ struct interleave_model {
     bool looks;
 };
 
-struct interleave_result {
-    unsigned long runs;         /* from the begin, each going somewhere new */
-    unsigned long states;
-    unsigned long ends;         /* runs to the end of all threads */
-    const char *trouble;        /* what went wrong, or NULL: a sentence, and what happened until then was printed */
-};
-
-/* Every order of the model, or the first in which something goes wrong. */
-struct interleave_result interleave_check(const struct interleave_model *model);
+/*
+ * Runs every order of the model.  A test of cmocka's, which fails at the first in which something goes wrong, and prints what
+ * happened until then; or if there is too little that can happen in two orders.
+ */
+void interleave_require(const char *name, const struct interleave_model *model);
 
 /* ---- for the model's threads; begin() and end() are alone, and may load, change, raise and lock ---- */
 
