@@ -30,6 +30,8 @@ static const struct form {
     [COMMAND_RAND]   = { "rand", ARG_COUNT_OR_TIME, OPT_RATE | OPT_WORKING | OPT_VCPUS | OPT_WRITE },
     [COMMAND_STORM]  = { "storm", ARG_COUNT_OR_TIME, OPT_RATE | OPT_WORKING | OPT_VCPUS },
     [COMMAND_CALL]   = { "call", ARG_COUNT, OPT_RATE | OPT_WORKING | OPT_VCPUS },
+    [COMMAND_EXEC]   = { "exec", ARG_PASSES, OPT_RATE | OPT_WORKING | OPT_VCPUS },
+    [COMMAND_REQUEST] = { "request", ARG_COUNT, OPT_RATE | OPT_VCPUS },
     [COMMAND_IDLE]   = { "idle", ARG_TIME, 0 },
     [COMMAND_EVENTS] = { "events", ARG_COUNT, 0 },
     [COMMAND_EVENT_FUZZ] = { "event-fuzz", ARG_COUNT, 0 },

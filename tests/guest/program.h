@@ -32,6 +32,8 @@ enum command_kind {
     COMMAND_RAND,
     COMMAND_STORM,
     COMMAND_CALL,
+    COMMAND_EXEC,
+    COMMAND_REQUEST,
     COMMAND_TIMED_KINDS,            /* those before this one touch pages and are timed */
     COMMAND_IDLE = COMMAND_TIMED_KINDS,
     COMMAND_EVENTS,

@@ -196,7 +196,7 @@ static void program_is_understood(void **state)
     assert_int_equal(options_parse(&o, "mem=64 seed=0x1f mix=zero:10,same:5,text:60,random:25 "
                                        "rate=100 slow=50 loop=3 flip=9:32767 events=n3 "
                                        "run=fill,verify/vcpus=2,seq,seq:2/write,rand:20000/rate=5/"
-                                       "working=16,storm:30s,idle:500ms,call:7,flip:1:2,report,wait",
+                                       "working=16,storm:30s,idle:500ms,call:7,flip:1:2,exec:2,request:9/vcpus=4,report,wait",
                                    why), 0);
     assert_string_equal(why, "");
     c = o.program.commands;
@@ -210,7 +210,7 @@ static void program_is_understood(void **state)
     assert_int_equal(o.events_abi, EVENTS_N3);
     assert_int_equal(o.flip_page, 9);
     assert_int_equal(o.flip_bit, 32767);
-    assert_int_equal(o.program.count, 11);
+    assert_int_equal(o.program.count, 13);
     assert_int_equal(c[0].kind, COMMAND_FILL);
     assert_int_equal(c[0].rate, 0);             /* has no such option, so no default of it either */
     assert_int_equal(c[1].vcpus, 2);
@@ -226,8 +226,13 @@ static void program_is_understood(void **state)
     assert_int_equal(c[7].kind, COMMAND_CALL);
     assert_int_equal(c[8].count, 1);
     assert_int_equal(c[8].bit, 2);
-    assert_int_equal(c[9].kind, COMMAND_REPORT);
-    assert_int_equal(c[10].kind, COMMAND_WAIT);
+    assert_int_equal(c[9].kind, COMMAND_EXEC);
+    assert_int_equal(c[9].count, 2);
+    assert_int_equal(c[10].kind, COMMAND_REQUEST);
+    assert_int_equal(c[10].count, 9);
+    assert_int_equal(c[10].vcpus, 4);
+    assert_int_equal(c[11].kind, COMMAND_REPORT);
+    assert_int_equal(c[12].kind, COMMAND_WAIT);
 }
 
 static void defaults_are_a_program(void **state)
@@ -273,7 +278,8 @@ static void wrong_lines_are_refused(void **state)
         "run=idle:5s/rate=1", "run=fill/write", "run=storm:1s/write", "run=rand:1/rate=0",
         "run=rand:1/rate=", "run=rand:1/rate", "run=rand:1/rate=10000001", "run=rand:1/write=1",
         "run=rand:1/what", "run=rand:1/vcpus=0", "run=rand:1/vcpus=4294967296", "run=flip:1",
-        "run=flip:1:32768", "run=flip:1:2:3", "run=call:5s", "run=report:1", "run=stop:now", "loop=0",
+        "run=flip:1:32768", "run=flip:1:2:3", "run=call:5s", "run=exec:0", "run=exec:1/write", "run=request",
+        "run=request:1/working=1", "run=report:1", "run=stop:now", "loop=0",
         "loop=never", "slow=0", "slow=1000001", "rate=0", "working=0", "flip=1", "flip=:1", "flip=1:",
         "events=", "events=n5", "events=fif", "events=2l:1", "run=events", "run=events:0", "run=events:5s",
         "run=event-fuzz", "run=event-fuzz:0", "run=event-fuzz:5s",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * See work.h. A phase is one command on all its vCPUs: each has a lane, with counts of its own, and
- * the lanes are added up when all are done. Fill, verify and storm divide the pages among the
+ * the lanes are added up when all are done. Fill, verify, storm and exec divide the pages among the
  * lanes, as they need a page for themselves; random touches of several lanes meet on a page, which
  * is what makes two vCPUs wait for one page-in.
  */
@@ -10,12 +10,14 @@
 #include <stdint.h>
 
 #include <xen/errno.h>
+#include <xen/hvm/hvm_op.h>
 
 #include "clock.h"
 #include "console.h"
 #include "histogram.h"
 #include "hypercall.h"
 #include "layout.h"
+#include "report.h"
 #include "text.h"
 #include "trap.h"
 #include "vcpu.h"
@@ -37,6 +39,10 @@
 #define BASELINE_FACTOR     4
 #define SLOW_LEAST_NS       20000
 
+/* What exec_page() writes: opcodes. */
+#define MOV_EAX             0xb8ull
+#define RET                 0xc3ull
+
 /* A page that was just read is in; to find it out again so often in a row is no chance. */
 #define CALL_TRIES_MAX      10000
 
@@ -52,11 +58,6 @@ struct phase {
     uint64_t interval;              /* TSC between two touches of a lane, 0: at once */
 };
 
-struct total {
-    uint64_t phases, touches, ns;
-    struct histogram slow;
-};
-
 static struct {
     struct pattern pattern;
     uint64_t *words;                /* of the work area, from its first page */
@@ -68,7 +69,6 @@ static struct {
 } area;
 
 static struct lane lanes[GUEST_VCPUS_MAX];
-static struct total totals[COMMAND_TIMED_KINDS];
 static struct histogram merged;
 
 static uint64_t *page_words(uint64_t page)
@@ -229,6 +229,44 @@ static void call_page(struct lane *lane, const struct phase *phase, uint64_t pag
     check_word(lane, phase, page, &is, index, *(const volatile uint64_t *)word);
 }
 
+/*
+ * Executes a function that is written to the page's first word for it, another one each time, and puts back what was there. The
+ * time is that of the call.
+ */
+static void exec_page(struct lane *lane, const struct phase *phase, uint64_t page)
+{
+    uint64_t *word = page_words(page), was = *word, start;
+    uint32_t value, expected;
+    struct page_pattern is;
+
+    lane->random += 0x9e3779b97f4a7c15ull;
+    expected = pattern_mix(lane->random);
+    /* mov $expected, %eax; ret */
+    *(volatile uint64_t *)word = MOV_EAX | (uint64_t)expected << 8 | RET << 40;
+    start = clock_tsc();
+    value = ((uint32_t (*)(void))word)();
+    note_touch(lane, clock_tsc() - start);
+    *(volatile uint64_t *)word = was;
+    if ( value != expected )
+        guest_panic("page %lu executed as something else: %x, and not %x", page, value, expected);
+
+    describe(page, &is);
+    check_word(lane, phase, page, &is, 0, was);
+}
+
+/* What agents of the guest's own ask for; Xen tells who monitors it, and has the vCPU wait where that was asked for. */
+static void request(struct lane *lane, const struct phase *phase, uint64_t page)
+{
+    uint64_t start = clock_tsc();
+    long rc = hypercall_once(__HYPERVISOR_hvm_op, HVMOP_guest_request_vm_event, NULL);
+
+    (void)phase;
+    (void)page;
+    if ( rc )
+        guest_panic("HVMOP_guest_request_vm_event: %ld", rc);
+    note_touch(lane, clock_tsc() - start);
+}
+
 static void (*const page_work[COMMAND_TIMED_KINDS])(struct lane *, const struct phase *, uint64_t) = {
     [COMMAND_FILL] = fill_page,
     [COMMAND_VERIFY] = verify_page,
@@ -236,6 +274,8 @@ static void (*const page_work[COMMAND_TIMED_KINDS])(struct lane *, const struct 
     [COMMAND_RAND] = touch_page,
     [COMMAND_STORM] = rewrite_page,
     [COMMAND_CALL] = call_page,
+    [COMMAND_EXEC] = exec_page,
+    [COMMAND_REQUEST] = request,
 };
 
 static void pace(const struct phase *phase, uint64_t *due)
@@ -300,6 +340,7 @@ static void run_lane(void *arg, unsigned int n, unsigned int of)
         break;
 
     case COMMAND_SEQ:
+    case COMMAND_EXEC:
         run_in_order(lane, phase, n, of, phase->command->count);
         break;
 
@@ -316,24 +357,8 @@ static void clear_lane(struct lane *lane, unsigned int n)
     histogram_clear(&lane->slow);
 }
 
-static uint64_t us(uint64_t ns)
-{
-    return (ns + 999) / 1000;
-}
-
-/* The part of a line that every phase and every report has. */
-static void print_times(const char *prefix, const char *name, const char *extra, uint64_t touches,
-                        uint64_t ns, const struct histogram *slow)
-{
-    console_print("%s%s touches=%lu slow=%lu p50us=%lu p99us=%lu maxus=%lu persec=%lu ms=%lu%s",
-                  prefix, name, touches, slow->count, us(histogram_percentile(slow, 50)),
-                  us(histogram_percentile(slow, 99)), us(slow->max),
-                  touches * 1000000 / (ns / 1000 + 1), ns / 1000000, extra);
-}
-
 static void finish_phase(const struct command *command, unsigned int vcpus, uint64_t ns)
 {
-    struct total *total = &totals[command->kind];
     uint64_t touches = 0, bad = 0, checksum = 0;
     char extra[CONSOLE_LINE_MAX / 2];
     unsigned int i;
@@ -347,10 +372,6 @@ static void finish_phase(const struct command *command, unsigned int vcpus, uint
         histogram_merge(&merged, &lanes[i].slow);
     }
 
-    total->phases++;
-    total->touches += touches;
-    total->ns += ns;
-    histogram_merge(&total->slow, &merged);
     area.bad += bad;
     if ( command->kind == COMMAND_STORM || command->kind == COMMAND_FILL || command->write )
         area.writes += touches;
@@ -360,7 +381,7 @@ static void finish_phase(const struct command *command, unsigned int vcpus, uint
                    bad, checksum, vcpus);
     else
         text_print(extra, sizeof(extra), " bad=%lu vcpus=%u", bad, vcpus);
-    print_times("", command_name(command->kind), extra, touches, ns, &merged);
+    report_phase(command->kind, extra, touches, ns, &merged);
 }
 
 uint64_t work_open(struct memory_range free, uint32_t mem_mib, const struct pattern *pattern)
@@ -405,7 +426,7 @@ void work_set_slow(uint32_t slow_us)
                                                              : SLOW_LEAST_NS;
     area.slow_ticks = clock_ticks(area.slow_ns);
     console_print("baseline touches=%u p50ns=%lu p99ns=%lu maxns=%lu slowus=%lu", BASELINE_TOUCHES,
-                  p50, p99, max, us(area.slow_ns));
+                  p50, p99, max, report_us(area.slow_ns));
 }
 
 bool work_run(const struct command *command, unsigned int vcpus)
@@ -445,28 +466,11 @@ void work_flip(uint64_t page, uint32_t bit)
 
 void work_report(void)
 {
-    uint64_t touches = 0, ns = 0;
     char extra[CONSOLE_LINE_MAX / 2];
-    unsigned int kind;
-
-    histogram_clear(&merged);
-    for ( kind = 0; kind < COMMAND_TIMED_KINDS; kind++ )
-    {
-        struct total *total = &totals[kind];
-
-        if ( !total->phases )
-            continue;
-        text_print(extra, sizeof(extra), " phases=%lu", total->phases);
-        print_times("report kind=", command_name(kind), extra, total->touches, total->ns,
-                    &total->slow);
-        touches += total->touches;
-        ns += total->ns;
-        histogram_merge(&merged, &total->slow);
-    }
 
     text_print(extra, sizeof(extra), " pages=%lu writes=%lu bad=%lu efault=%lu refetch=%lu",
                area.pages, area.writes, area.bad, hypercall_efaults(), trap_refetches());
-    print_times("report kind=", "total", extra, touches, ns, &merged);
+    report_totals(extra);
 }
 
 uint64_t work_bad(void)
