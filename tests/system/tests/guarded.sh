@@ -62,7 +62,7 @@ guarded_start()
     chmod 755 /root/more/*
     (cd /root/more && find . | cpio -o -H newc) > /root/more.cpio 2> /dev/null || fail "cpio"
     cat /guests/linux.initrd /root/more.cpio > /root/initrd
-    guest_start l memory=96 vcpus=2 ramdisk=/root/initrd config='shadow_memory=16' "$@"
+    guest_start l memory=96 vcpus="${vcpus:-2}" ramdisk=/root/initrd config='shadow_memory=16' "$@"
     guest_wait l "guest: ready" 180
 }
 
