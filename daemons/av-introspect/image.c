@@ -177,7 +177,7 @@ static void count_frames(struct image *image)
 
         end = (last->first + last->bytes - 1) / AV_PAGE_SIZE + 1;
     }
-    image->memory = (struct memory){ image, read_frame, end };
+    image->memory = (struct memory){ image, read_frame, end, NULL };
 }
 
 int image_open_fd(struct image **out, int fd, struct image_words *words)

@@ -323,6 +323,7 @@ unsigned int judge_tick(struct judge *judge, uint64_t deadline, struct judgement
     unsigned int asked = 0;
 
     begin(judge, NULL, deadline, out);
+    view_repeat(judge->view);
     for ( unsigned int i = 0; i < plugins_count(judge->plugins); i++ )
     {
         struct plugin *plugin = plugins_at(judge->plugins, i);

@@ -27,9 +27,13 @@
 
 #define NO_FRAME      UINT64_MAX
 
+/* Frames of one read that are likely to be read in the next such call, too. */
+#define SMALL_FRAMES  4u
+
 struct frame {
     uint64_t gfn;
     int      status;
+    bool     untouched;         /* read by view_repeat(), and by nobody else so far */
     unsigned char *bytes;
 };
 
@@ -40,6 +44,9 @@ struct view {
     enum view_paging paging;
     uint64_t deadline, reads;
     uint32_t next;              /* the place that is used anew */
+    uint64_t learned[MEMORY_EXPECTED];  /* what this call has read, for view_repeat() */
+    uint32_t learned_count;
+    bool     learns, is_bulk;   /* is_bulk: what is read now is no more likely to be read again than the rest */
 };
 
 /* How one kind of tables is read. */
@@ -98,6 +105,7 @@ void view_begin(struct view *view, uint64_t deadline)
     for ( unsigned int i = 0; i < VIEW_FRAMES; i++ )
         view->frames[i].gfn = NO_FRAME;
     view->next = 0;
+    view->learns = false;
     view->deadline = deadline;
     view->paging = VIEW_LEVELS_4;
 }
@@ -135,6 +143,7 @@ static struct frame *take_place(struct view *view, uint64_t gfn)
 
     frame->gfn = gfn;
     frame->status = 0;
+    frame->untouched = false;
     return frame;
 }
 
@@ -148,11 +157,22 @@ void view_put(struct view *view, uint64_t gfn, const void *page)
     memcpy(frame->bytes, page, AV_PAGE_SIZE);
 }
 
+static void learn(struct view *view, uint64_t gfn)
+{
+    if ( view->learns && view->learned_count < MEMORY_EXPECTED )
+        view->learned[view->learned_count++] = gfn;
+}
+
 static int get(struct view *view, uint64_t gfn, const unsigned char **out)
 {
     struct frame *frame = find(view, gfn);
     int rc;
 
+    if ( frame && frame->untouched )
+    {
+        frame->untouched = false;
+        learn(view, gfn);
+    }
     if ( !frame )
     {
         if ( gfn >= view->memory.frames )
@@ -169,9 +189,48 @@ static int get(struct view *view, uint64_t gfn, const unsigned char **out)
             return rc;
         }
         frame->status = rc < 0 ? -ENXIO : 0;
+        if ( !view->is_bulk )
+            learn(view, gfn);
     }
     *out = frame->bytes;
     return frame->status;
+}
+
+/* What is not kept yet of what is read next. One frame alone is no more than its read. */
+static void expect(struct view *view, const uint64_t *places, uint32_t count)
+{
+    uint64_t gfns[MEMORY_EXPECTED];
+    uint32_t wanted = 0;
+
+    if ( !view->memory.expect || (view->deadline != UINT64_MAX && view_now() > view->deadline) )
+        return;
+    for ( uint32_t i = 0; i < count; i++ )
+    {
+        uint64_t gfn = places[i] / AV_PAGE_SIZE;
+
+        if ( gfn < view->memory.frames && !find(view, gfn) )
+            gfns[wanted++] = gfn;
+    }
+    if ( wanted > 1 )
+        view->memory.expect(view->memory.opaque, gfns, wanted);
+    view->is_bulk = wanted > SMALL_FRAMES;
+}
+
+void view_repeat(struct view *view)
+{
+    uint64_t gfns[MEMORY_EXPECTED];
+    uint32_t count = view->learned_count;
+    const unsigned char *bytes;
+
+    if ( !view->memory.expect )
+        return;
+    memcpy(gfns, view->learned, count * sizeof(*gfns));
+    if ( count > 1 )
+        view->memory.expect(view->memory.opaque, gfns, count);
+    for ( uint32_t i = 0; i < count && get(view, gfns[i], &bytes) != -ETIME; i++ )
+        find(view, gfns[i])->untouched = true;
+    view->learned_count = 0;
+    view->learns = true;
 }
 
 static int finish(void *buffer, uint64_t length, uint64_t at, uint64_t *done, int rc)
@@ -183,6 +242,14 @@ static int finish(void *buffer, uint64_t length, uint64_t at, uint64_t *done, in
     return rc;
 }
 
+/* Octets of the page that this address is in, from there on. */
+static uint64_t part_of(uint64_t address, uint64_t left)
+{
+    uint64_t part = AV_PAGE_SIZE - (address & PAGE_MASK);
+
+    return part < left ? part : left;
+}
+
 int view_read_physical(struct view *view, uint64_t address, void *buffer, uint64_t length, uint64_t *done)
 {
     const unsigned char *bytes;
@@ -191,15 +258,13 @@ int view_read_physical(struct view *view, uint64_t address, void *buffer, uint64
 
     while ( at < length )
     {
-        uint64_t here = address + at, part = AV_PAGE_SIZE - (here & PAGE_MASK);
+        uint64_t here = address + at, part = part_of(here, length - at);
 
         if ( here < address )
         {
             rc = -ENXIO;
             break;
         }
-        if ( part > length - at )
-            part = length - at;
         rc = get(view, here / AV_PAGE_SIZE, &bytes);
         if ( rc )
             break;
@@ -209,26 +274,45 @@ int view_read_physical(struct view *view, uint64_t address, void *buffer, uint64
     return finish(buffer, length, at, done, rc);
 }
 
+/* All walks before all reads: tables and pages would drive each other out of what the reader has at hand. */
+static int read_pages(struct view *view, uint64_t cr3, uint64_t address, void *buffer, uint64_t length, uint64_t *at)
+{
+    uint64_t places[MEMORY_EXPECTED], end = *at;
+    uint32_t count = 0;
+    int rc = 0, read = 0;
+
+    while ( count < MEMORY_EXPECTED && end < length )
+    {
+        uint64_t here = address + end;
+        struct av_mapping mapping;
+
+        /* It may not go round from the last address to the first. */
+        rc = here < address ? -EFAULT : view_translate(view, cr3, here, &mapping);
+        if ( rc )
+            break;
+        places[count++] = mapping.physical;
+        end += part_of(here, length - end);
+    }
+    expect(view, places, count);
+    for ( uint32_t i = 0; i < count && !read; i++ )
+    {
+        uint64_t part = part_of(address + *at, length - *at);
+
+        read = view_read_physical(view, places[i], (unsigned char *)buffer + *at, part, NULL);
+        if ( !read )
+            *at += part;
+    }
+    view->is_bulk = false;
+    return read ? read : rc;
+}
+
 int view_read_virtual(struct view *view, uint64_t cr3, uint64_t address, void *buffer, uint64_t length, uint64_t *done)
 {
     uint64_t at = 0;
     int rc = 0;
 
-    while ( at < length )
-    {
-        uint64_t here = address + at, part = AV_PAGE_SIZE - (here & PAGE_MASK);
-        struct av_mapping mapping;
-
-        if ( part > length - at )
-            part = length - at;
-        /* It may not go round from the last address to the first. */
-        rc = here < address ? -EFAULT : view_translate(view, cr3, here, &mapping);
-        if ( !rc )
-            rc = view_read_physical(view, mapping.physical, (unsigned char *)buffer + at, part, NULL);
-        if ( rc )
-            break;
-        at += part;
-    }
+    while ( !rc && at < length )
+        rc = read_pages(view, cr3, address, buffer, length, &at);
     return finish(buffer, length, at, done, rc);
 }
 

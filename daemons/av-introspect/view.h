@@ -41,6 +41,12 @@ void view_close(struct view *view);
 /* Forgets frames; reads after `deadline` (CLOCK_MONOTONIC, ns; UINT64_MAX: none) give -ETIME. Paging is reset to LEVELS_4. */
 void view_begin(struct view *view, uint64_t deadline);
 
+/*
+ * After view_begin(), of a call that does much the same each time: reads together what the last such call read frame by
+ * frame, page tables above all. Memory that expects nothing gives each frame by itself, and then nothing is gained.
+ */
+void view_repeat(struct view *view);
+
 /* Of the registers, which are the guest's word: cr0, cr4, efer. */
 enum view_paging view_paging_of(uint64_t cr0, uint64_t cr4, uint64_t efer);
 void view_set_paging(struct view *view, enum view_paging paging);

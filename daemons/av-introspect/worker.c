@@ -17,6 +17,8 @@
 #include "sandbox.h"
 #include "view.h"
 
+_Static_assert(MEMORY_EXPECTED <= REQUEST_FRAMES, "a question has room for what is expected");
+
 /* Attaching may read a lot: symbols, types. */
 #define ATTACH_NS UINT64_C(20000000000)
 
@@ -69,14 +71,11 @@ static const uint8_t *kept(const struct worker *w, uint64_t gfn, int *status)
     return NULL;
 }
 
-static void ask(struct worker *w, uint64_t gfn)
+/* For w->gfns. */
+static void ask(struct worker *w, uint32_t count)
 {
-    uint32_t count = gfn == w->last + 1 ? w->ahead : 1;
-
-    /* Two pages in a row are often all that is wanted; three seldom are. */
-    w->ahead = count * 4 < REQUEST_FRAMES ? count * 4 : REQUEST_FRAMES;
     for ( uint32_t i = 0; i < count; i++ )
-        w->gfns[i] = w->out->question_gfns[i] = gfn + i;
+        w->out->question_gfns[i] = w->gfns[i];
     w->out->question_count = count;
     /* The question /before/ its number; pairs with workers.c's answer(). */
     __atomic_store_n(&w->out->question, ++w->question, __ATOMIC_RELEASE);
@@ -85,6 +84,25 @@ static void ask(struct worker *w, uint64_t gfn)
         sleep_until_woken(w);
     while ( __atomic_load_n(&w->in->answered, __ATOMIC_ACQUIRE) != w->question );
     w->gfns_count = count;
+}
+
+static void ask_ahead(struct worker *w, uint64_t gfn)
+{
+    uint32_t count = gfn == w->last + 1 ? w->ahead : 1;
+
+    /* Two pages in a row are often all that is wanted; three seldom are. */
+    w->ahead = count * 4 < REQUEST_FRAMES ? count * 4 : REQUEST_FRAMES;
+    for ( uint32_t i = 0; i < count; i++ )
+        w->gfns[i] = gfn + i;
+    ask(w, count);
+}
+
+static void expect_frames(void *opaque, const uint64_t *gfns, uint32_t count)
+{
+    struct worker *w = opaque;
+
+    memcpy(w->gfns, gfns, count * sizeof(*gfns));
+    ask(w, count);
 }
 
 static int read_frame(void *opaque, uint64_t gfn, void *page)
@@ -96,7 +114,7 @@ static int read_frame(void *opaque, uint64_t gfn, void *page)
     frame = kept(w, gfn, &status);
     if ( !frame )
     {
-        ask(w, gfn);
+        ask_ahead(w, gfn);
         frame = kept(w, gfn, &status);
     }
     w->last = gfn;
@@ -199,13 +217,15 @@ void worker_serve(struct plugins *plugins, const struct worker_places *places)
     struct worker *w = &worker;
     const struct judge_place place = { .opaque = w, .registers = registers_of, .asked = asked };
     struct judgement judgement;
+    struct memory memory;
     char words[AV_TEXT_BYTES];
 
     *w = (struct worker){ .wake = places->wake, .tell = places->tell, .plugins = plugins, .last = UINT64_MAX - 1, .ahead = 1 };
     map(w, places);
     w->out->asked = PLUGINS_MAX;
     self = w;
-    if ( judge_open(&w->judge, plugins, &(struct memory){ w, read_frame, w->in->domain.frames }, &place) )
+    memory = (struct memory){ w, read_frame, w->in->domain.frames, expect_frames };
+    if ( judge_open(&w->judge, plugins, &memory, &place) )
         _exit(1);
     if ( sandbox_enter_worker(w->wake, w->tell, places->memory, words, sizeof(words)) )
     {

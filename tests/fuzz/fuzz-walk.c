@@ -82,7 +82,7 @@ static void look(uint64_t cr3, uint64_t address)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct memory memory = { NULL, read_guest, UINT64_C(1) << 40 };
+    struct memory memory = { NULL, read_guest, UINT64_C(1) << 40, NULL };
     struct listed listed = { .count = 0 };
     uint64_t words[1 + ADDRESSES];
     int rc;

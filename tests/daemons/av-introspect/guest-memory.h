@@ -29,7 +29,7 @@ static inline int guest_read(void *opaque, uint64_t gfn, void *page)
     return 0;
 }
 
-static const struct memory guest_memory __attribute__((unused)) = { NULL, guest_read, GUEST_FRAMES };
+static const struct memory guest_memory __attribute__((unused)) = { NULL, guest_read, GUEST_FRAMES, NULL };
 
 static inline void guest_clear(void)
 {

@@ -84,7 +84,7 @@ static inline int kernel_read(void *opaque, uint64_t gfn, void *page)
     return 0;
 }
 
-static const struct memory kernel_frames __attribute__((unused)) = { NULL, kernel_read, KERNEL_BYTES / AV_PAGE_SIZE };
+static const struct memory kernel_frames __attribute__((unused)) = { NULL, kernel_read, KERNEL_BYTES / AV_PAGE_SIZE, NULL };
 
 static inline void kernel_map(void)
 {

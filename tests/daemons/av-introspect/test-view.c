@@ -189,6 +189,111 @@ static void a_frame_is_the_same_during_a_call(void **state)
     assert_int_equal(view_read_physical(view, 0x9000, &byte, 1, NULL), 0);
 }
 
+/* The last that was expected, and how often anything was. */
+static struct { uint64_t gfns[MEMORY_EXPECTED]; uint32_t count, calls; } expected;
+
+static void take_expected(void *opaque, const uint64_t *gfns, uint32_t count)
+{
+    (void)opaque;
+    assert_in_range(count, 2, MEMORY_EXPECTED);
+    memcpy(expected.gfns, gfns, count * sizeof(*gfns));
+    expected.count = count;
+    expected.calls++;
+}
+
+/* Whoever has the frames hears of all of a read's together, but for those that are kept and those that cannot be. */
+static void what_is_read_is_expected(void **state)
+{
+    const struct memory memory = { NULL, guest_read, GUEST_FRAMES, take_expected };
+    static unsigned char buffer[2 * MEMORY_EXPECTED * AV_PAGE_SIZE];
+    struct view *expects;
+    uint64_t done;
+
+    (void)state;
+    memset(&expected, 0, sizeof(expected));
+    assert_int_equal(view_open(&expects, &memory), 0);
+    for ( unsigned int i = 0; i < 40; i++ )
+        guest_map(0x400000 + i * UINT64_C(4096), 40 - i, P);
+    assert_int_equal(view_read_virtual(expects, GUEST_CR3, 0x400800, buffer, 3 * 4096, NULL), 0);
+    assert_int_equal(expected.calls, 1);
+    assert_int_equal(expected.count, 4);
+    assert_int_equal(expected.gfns[0], 40);
+    assert_int_equal(expected.gfns[3], 37);
+    assert_int_equal(guest_reads, 4 + 4);
+    assert_int_equal(view_read_virtual(expects, GUEST_CR3, 0x401000, buffer, 4096, NULL), 0);
+    assert_int_equal(view_read_virtual(expects, GUEST_CR3, 0x404000, buffer, 4096, NULL), 0);
+    assert_int_equal(expected.calls, 1);
+
+    /* Up to the hole; and no frame that no memory is at. */
+    guest_map(0x404000 + 2 * 4096, GUEST_FRAMES, P);
+    view_begin(expects, UINT64_MAX);
+    assert_int_equal(view_read_virtual(expects, GUEST_CR3, 0x404000, buffer, 64 * 4096, &done), -ENXIO);
+    assert_int_equal(done, 2 * 4096);
+    assert_int_equal(expected.calls, 2);
+    assert_int_equal(expected.count, 40 - 4 - 1);
+
+    view_begin(expects, 1);
+    assert_int_equal(view_read_virtual(expects, GUEST_CR3, 0x400000, buffer, 8192, &done), -ETIME);
+    assert_int_equal(done, 0);
+    assert_int_equal(expected.calls, 2);
+
+    /* More than are told of at a time. */
+    view_begin(expects, UINT64_MAX);
+    for ( unsigned int i = 0; i < 2 * MEMORY_EXPECTED; i++ )
+        guest_map(0x800000 + i * UINT64_C(4096), i % GUEST_TABLES, P);
+    assert_int_equal(view_read_virtual(expects, GUEST_CR3, 0x800000, buffer, sizeof(buffer), NULL), 0);
+    assert_int_equal(expected.calls, 3);
+    assert_int_equal(expected.count, MEMORY_EXPECTED);
+    view_close(expects);
+}
+
+/* What is read one by one is read at once the next time; what nobody wanted then is forgotten, and what is much is not learnt. */
+static void what_was_read_is_read_again(void **state)
+{
+    const struct memory memory = { NULL, guest_read, GUEST_FRAMES, take_expected };
+    unsigned char byte, many[16 * AV_PAGE_SIZE];
+    struct view *repeats;
+
+    (void)state;
+    memset(&expected, 0, sizeof(expected));
+    assert_int_equal(view_open(&repeats, &memory), 0);
+    for ( unsigned int i = 0; i < 16; i++ )
+        guest_map(0x400000 + i * UINT64_C(4096), 40 + i, P);
+    view_begin(repeats, UINT64_MAX);
+    view_repeat(repeats);
+    assert_int_equal(view_read_physical(repeats, 0x9000, &byte, 1, NULL), 0);
+    assert_int_equal(view_read_physical(repeats, 0x5000, &byte, 1, NULL), 0);
+    assert_int_equal(view_read_physical(repeats, 0x9000, &byte, 1, NULL), 0);
+    assert_int_equal(view_read_virtual(repeats, GUEST_CR3, 0x400000, many, sizeof(many), NULL), 0);
+    assert_int_equal(expected.calls, 1);
+
+    guest[9][0] = 7;
+    view_begin(repeats, UINT64_MAX);
+    view_repeat(repeats);
+    assert_int_equal(expected.calls, 2);
+    assert_int_equal(expected.count, 2 + 4);
+    assert_int_equal(expected.gfns[0], 9);
+    assert_int_equal(expected.gfns[1], 5);
+    assert_int_equal(expected.gfns[2], GUEST_TABLES);
+    guest_reads = 0;
+    assert_int_equal(view_read_physical(repeats, 0x9000, &byte, 1, NULL), 0);
+    assert_int_equal(byte, 7);
+    assert_int_equal(guest_reads, 0);
+    assert_int_equal(view_read_physical(repeats, 0x6000, &byte, 1, NULL), 0);
+
+    /* A call of another kind neither has it nor changes it. */
+    view_begin(repeats, UINT64_MAX);
+    assert_int_equal(view_read_physical(repeats, 0x5000, &byte, 1, NULL), 0);
+    assert_int_equal(expected.calls, 2);
+    view_begin(repeats, UINT64_MAX);
+    view_repeat(repeats);
+    assert_int_equal(expected.calls, 3);
+    assert_int_equal(expected.count, 2);
+    assert_int_equal(expected.gfns[0], 9);
+    assert_int_equal(expected.gfns[1], 6);
+    view_close(repeats);
+}
+
 struct listed {
     uint64_t addresses[8];
     unsigned int count, stop;
@@ -248,6 +353,8 @@ int main(void)
         TEST(other_paging),
         TEST(reads_cross_pages_and_stop_where_nothing_is),
         TEST(a_frame_is_the_same_during_a_call),
+        TEST(what_is_read_is_expected),
+        TEST(what_was_read_is_read_again),
         TEST(lists_are_in_order),
         TEST(tables_that_hold_themselves),
     };
