@@ -15,9 +15,13 @@
 
 #define HOST_FINDINGS 32u
 
+/* Where frames take time, all calls have to end in it. */
+#define HOST_DAY_US   UINT64_C(86400000000)
+
 static struct {
     struct view *view;
     uint64_t reads_left;                /* of plugins; then -ETIME */
+    uint64_t frame_us;                  /* what a frame takes; 0: nobody looks at the clock */
     struct av_registers registers;      /* of vCPU 0, if .known */
     unsigned int count;
     struct {
@@ -114,7 +118,7 @@ static inline int host_registers(struct av_call *call, uint32_t vcpu, struct av_
 static inline uint64_t host_remaining(const struct av_call *call)
 {
     (void)call;
-    return UINT64_MAX;
+    return plugin_host.frame_us ? HOST_DAY_US - view_reads(plugin_host.view) * plugin_host.frame_us : UINT64_MAX;
 }
 
 static inline int host_rescan(struct av_call *call)

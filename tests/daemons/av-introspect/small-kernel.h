@@ -41,8 +41,11 @@
 #define KERNEL_PIDS     (KERNEL_DATA + 0x4000)
 #define KERNEL_NODE     (KERNEL_DATA + 0x5000)
 #define KERNEL_FILES    (KERNEL_DATA + 0x6000)
+#define KERNEL_MODULES  (KERNEL_DATA + 0x7000)          /* the list, and behind it its modules */
 #define KERNEL_TASKS    (KERNEL_DATA + 0x10000)         /* one each 4 KiB: pid 0, 1, ... */
 #define KERNEL_PROCESSES 5u
+#define KERNEL_LOADED    3u
+#define KERNEL_MODULE_CODE UINT64_C(0xffffffffc0000000) /* of the first; others behind it, a page each */
 #define KERNEL_CURRENT  0x500u                          /* the variable that each CPU has */
 
 /* Members, in octets. */
@@ -53,6 +56,7 @@ enum {
     IN_ROOT = 0, IN_MOUNT_MNT = 32, IN_MOUNT_PARENT = 16, IN_MOUNT_POINT = 24, IN_IDR = 0, IN_IDR_RT = 0,
     IN_HEAD = 8, IN_SHIFT = 0,
     IN_SLOTS = 40, IN_PID_TASKS = 16,
+    IN_LIST = 8, IN_MODULE_NAME = 24, IN_LAYOUT = 96, IN_BASE = 0, IN_SIZE = 8,
 };
 
 static unsigned char *kernel_memory;
@@ -75,10 +79,13 @@ static inline uint64_t kernel_get(uint64_t address)
     return value;
 }
 
+/* A frame that cannot be read now; 0: all can. */
+static uint64_t kernel_absent __attribute__((unused));
+
 static inline int kernel_read(void *opaque, uint64_t gfn, void *page)
 {
     (void)opaque;
-    if ( gfn >= KERNEL_BYTES / AV_PAGE_SIZE )
+    if ( gfn >= KERNEL_BYTES / AV_PAGE_SIZE || (kernel_absent && gfn == kernel_absent) )
         return -ENXIO;
     memcpy(page, kernel_memory + gfn * AV_PAGE_SIZE, AV_PAGE_SIZE);
     return 0;
@@ -149,7 +156,7 @@ static inline void kernel_put_symbols(uint32_t total, unsigned char **end)
         { KERNEL_CALL_TABLE, "Dsys_call_table" }, { KERNEL_CALL_TABLE + KERNEL_CALLS * 8, "Dafter_calls" },
         { KERNEL_CONSTANT, "ra_constant" },
         { KERNEL_IDT, "Bidt_table" }, { KERNEL_PERCPU, "D__per_cpu_offset" }, { KERNEL_PINNED, "dcr4_pinned_bits" },
-        { KERNEL_PIDS, "Dinit_pid_ns" }, { KERNEL_TASKS, "Dinit_task" }, { KERNEL_LOW + KERNEL_CR3, "Dinit_top_pgt" },
+        { KERNEL_MODULES, "dmodules" }, { KERNEL_PIDS, "Dinit_pid_ns" }, { KERNEL_TASKS, "Dinit_task" }, { KERNEL_LOW + KERNEL_CR3, "Dinit_top_pgt" },
     };
     uint64_t base = KERNEL_TEXT;
     uint16_t index[256];
@@ -187,7 +194,7 @@ static inline void kernel_put_symbols(uint32_t total, unsigned char **end)
     *end = s.to + sizeof(index);
 }
 
-#define KERNEL_SYMBOLS (3u + KERNEL_FUNCTIONS + 12u)
+#define KERNEL_SYMBOLS (3u + KERNEL_FUNCTIONS + 13u)
 
 /* ---- types ---- */
 
@@ -220,6 +227,8 @@ static inline size_t kernel_put_types(void)
         { "xarray", { { "xa_head", IN_HEAD } } },
         { "xa_node", { { "shift", IN_SHIFT }, { "slots", IN_SLOTS } } },
         { "pid", { { "tasks", IN_PID_TASKS } } },
+        { "module", { { "list", IN_LIST }, { "name", IN_MODULE_NAME }, { "core_layout", IN_LAYOUT } } },
+        { "module_layout", { { "base", IN_BASE }, { "size", IN_SIZE } } },
     };
     struct btf *btf = btf__new_empty();
     int word = btf__add_int(btf, "long", 8, 0), inner;
@@ -297,6 +306,27 @@ static inline void kernel_put_tasks(void)
     kernel_put(KERNEL_DATA + 0x8000 + KERNEL_CURRENT, kernel_task(3));
 }
 
+/* Number `index`, of KERNEL_LOADED. */
+static inline uint64_t kernel_module(unsigned int index)
+{
+    return KERNEL_MODULES + 0x100 + index * 0x100;
+}
+
+static inline void kernel_put_modules(void)
+{
+    uint64_t last = KERNEL_MODULES;
+
+    for ( unsigned int i = 0; i < KERNEL_LOADED; i++ )
+    {
+        kernel_put(last, kernel_module(i) + IN_LIST);
+        last = kernel_module(i) + IN_LIST;
+        snprintf(kernel_at(kernel_module(i) + IN_MODULE_NAME), 16, "module_%u", i);
+        kernel_put(kernel_module(i) + IN_LAYOUT + IN_BASE, KERNEL_MODULE_CODE + i * 0x1000);
+        kernel_put(kernel_module(i) + IN_LAYOUT + IN_SIZE, 0x800);
+    }
+    kernel_put(last, KERNEL_MODULES);
+}
+
 static inline void kernel_put_gate(unsigned int gate, uint64_t to)
 {
     kernel_put(KERNEL_IDT + gate * 16, (to & 0xffff) | UINT64_C(0x8e00) << 32 | (to >> 16 & 0xffff) << 48);
@@ -338,6 +368,7 @@ static inline size_t kernel_build(unsigned char **symbols_end)
     kernel_put_jump(0, 20, false);
     kernel_put_jump(1, 21, true);
     kernel_put_tasks();
+    kernel_put_modules();
     kernel_put_symbols(KERNEL_SYMBOLS, &end);
     if ( symbols_end )
         *symbols_end = end;

@@ -46,6 +46,7 @@ static int begin(void **state)
     kernel_build(NULL);
     memset(&plugin_host, 0, sizeof(plugin_host));
     attached = NULL;
+    kernel_absent = 0;
     return view_open(&plugin_host.view, &kernel_frames) || plugin->create(&host_table, values, &instance);
 }
 
@@ -164,12 +165,14 @@ static void tables_lead_elsewhere(void **state)
     (void)state;
     kernel_put(KERNEL_CALL_TABLE + 3 * 8, UINT64_C(0xffffffffc0001000));
     kernel_put(KERNEL_CALL_TABLE + 4 * 8, kernel_function(4) + 9);
-    kernel_put_gate(14, UINT64_C(0xffffffffc0002000));
+    kernel_put_gate(14, KERNEL_MODULE_CODE + 0x2800);
     assert_int_equal(attach(0), 0);
     assert_int_equal(ticks(), AV_MALICIOUS);
     assert_non_null(host_found("syscall-table", "sys_call_table[3] leads to 0xffffffffc0001000"));
+    assert_non_null(host_found("syscall-table", "code, in module module_1"));
     assert_non_null(host_found("syscall-table", "sys_call_table[4] leads to function_4+0x9"));
     assert_non_null(host_found("idt", "interrupt 14 "));
+    assert_null(host_found("idt", "module"));
     assert_int_equal(plugin_host.count, 3);
 }
 
@@ -266,6 +269,33 @@ static void says_whose_it_is(void **state)
     assert_string_equal(process.path, "");
 }
 
+/* A list of modules that ends nowhere names none, and does so a few times, not for each of many entries. */
+static void modules_without_an_end(void **state)
+{
+    uint64_t reads;
+
+    (void)state;
+    watch_from_now();
+    kernel_put(kernel_module(2) + IN_LIST, kernel_module(1) + IN_LIST);
+    for ( unsigned int i = 0; i < KERNEL_CALLS; i++ )
+        kernel_put(KERNEL_CALL_TABLE + i * 8, KERNEL_MODULE_CODE + 0x10000 + i);
+    begin_call();
+    reads = plugin_host.reads_left = 1u << 20;
+    assert_int_equal(plugin->tick(instance, attached, NULL), AV_MALICIOUS);
+    /* And the octets of the table. */
+    assert_int_equal(plugin_host.count, KERNEL_CALLS + 1);
+    assert_null(host_found("syscall-table", "module"));
+    assert_true(reads - plugin_host.reads_left < 40000);
+    /* The first is before the loop. */
+    kernel_put(KERNEL_CALL_TABLE, KERNEL_MODULE_CODE + 0x7ff);
+    assert_int_equal(tick(), AV_MALICIOUS);
+    assert_non_null(host_found("syscall-table", "0xffffffffc00007ff, outside of the kernel's code, in module module_0"));
+    kernel_put(KERNEL_MODULES, 0x400000);
+    kernel_put(KERNEL_CALL_TABLE, KERNEL_MODULE_CODE + 1);
+    assert_int_equal(tick(), AV_MALICIOUS);
+    assert_null(host_found("syscall-table", "0xffffffffc0000001, outside of the kernel's code, in"));
+}
+
 static void lists_without_an_end(void **state)
 {
     struct av_process process;
@@ -330,6 +360,58 @@ static void boots_still(void **state)
     assert_int_equal(ticks(), AV_MALICIOUS);
 }
 
+/* As many ticks as a round may take where each makes one step only; 0: it is not found. */
+static unsigned int ticks_until(const char *rule, const char *text)
+{
+    const unsigned int most = 2 * KERNEL_BYTES / (32 * AV_PAGE_SIZE);
+
+    for ( unsigned int i = 1; i <= most; i++ )
+    {
+        assert_true(tick() >= 0);
+        if ( host_found(rule, text) )
+            return i;
+    }
+    return 0;
+}
+
+/* What comes before a round takes all of a tick's time, and more: rounds go on. */
+static void a_slow_host(void **state)
+{
+    (void)state;
+    plugin_host.frame_us = 1000000;
+    assert_int_equal(attach(0), 0);
+    assert_int_equal(ticks(), AV_CLEAN);
+    kernel_put(KERNEL_CALL_TABLE + 3 * 8, UINT64_C(0xffffffffc0001000));
+    assert_true(ticks_until("syscall-table", "sys_call_table[3]") > 1);
+    assert_int_equal(plugin_host.count, 1);
+    kernel_put(KERNEL_CALL_TABLE + 4 * 8, UINT64_C(0xffffffffc0001000));
+    assert_int_equal(ticks_until("syscall-table", "sys_call_table[4]"), 1);
+    memcpy(kernel_at(kernel_function(7) + 100), "\xcc", 1);
+    assert_true(ticks_until("kernel-code", "function_7+0"));
+    kernel_put(KERNEL_CONSTANT + 8, 1);
+    assert_true(ticks_until("kernel-constants", "a_constant"));
+}
+
+/* A page that could not be read at first is as it is found; what lies around it is watched all the time. */
+static void pages_come_and_go(void **state)
+{
+    const uint64_t page = kernel_function(7) & ~(uint64_t)(AV_PAGE_SIZE - 1);
+
+    (void)state;
+    kernel_absent = ((uint8_t *)kernel_at(page) - kernel_memory) / AV_PAGE_SIZE;
+    watch_from_now();
+    memcpy(kernel_at(page + AV_PAGE_SIZE + 100), "\xcc", 1);
+    assert_int_equal(ticks(), AV_MALICIOUS);
+    assert_int_equal(plugin_host.count, 1);
+    kernel_absent = 0;
+    assert_int_equal(ticks(), AV_CLEAN);
+    assert_int_equal(plugin_host.count, 1);
+    memcpy(kernel_at(kernel_function(7) + 100), "\xcc", 1);
+    assert_int_equal(ticks(), AV_MALICIOUS);
+    assert_non_null(host_found("kernel-code", "function_7+0"));
+    assert_int_equal(plugin_host.count, 2);
+}
+
 static void image_is_searched(void **state)
 {
     (void)state;
@@ -357,8 +439,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(waits_for_page_tables), TEST(own_changes_are_no_findings), TEST(code_is_changed), TEST(site_is_abused),
         TEST(constants_are_changed), TEST(tables_lead_elsewhere), TEST(registers_are_wrong), TEST(process_is_hidden),
-        TEST(process_comes_and_goes), TEST(says_whose_it_is), TEST(lists_without_an_end), TEST(kernel_without_symbols),
-        TEST(kernel_without_types), TEST(boots_still), TEST(image_is_searched), TEST(image_without_kernel),
+        TEST(process_comes_and_goes), TEST(says_whose_it_is), TEST(lists_without_an_end), TEST(modules_without_an_end), TEST(kernel_without_symbols),
+        TEST(kernel_without_types), TEST(boots_still), TEST(a_slow_host), TEST(pages_come_and_go), TEST(image_is_searched), TEST(image_without_kernel),
     };
     void *library = dlopen(PLUGIN, RTLD_NOW | RTLD_LOCAL);
     int rc;

@@ -20,8 +20,12 @@
 
 #define TICK_MS        250u
 
-/* A vCPU that wants to execute a page waits as long as this at worst for a worker that ticks; longer as long as nothing is
- * watched yet, which is some seconds once. */
+/*
+ * A vCPU that wants to execute a page waits as long as this for a worker that ticks, and for the step that is under way;
+ * longer as long as nothing is watched yet, which is some seconds once. One step of the round is made even if there is no
+ * time left for it: where a crossing to the broker takes milliseconds, what comes before it takes all there is in every
+ * tick.
+ */
 #define TICK_US        20000u
 #define PREPARE_US     100000u
 
@@ -87,10 +91,13 @@ static int take_code(struct look *look)
     reader->cr3 = w->kernel.cr3;
     if ( !w->text && !(w->text = calloc(1, total)) )
         return -ENOMEM;
+    if ( !w->text_absent && !(w->text_absent = calloc(total / AV_PAGE_SIZE + 1, sizeof(bool))) )
+        return -ENOMEM;
     if ( left )
     {
-        rc = reader_read(reader, w->kernel.place.text + w->text_read, w->text + w->text_read, part);
-        if ( rc == -ETIME )
+        rc = reader_read_pages(reader, w->kernel.place.text + w->text_read, w->text + w->text_read, part,
+                               w->text_absent + w->text_read / AV_PAGE_SIZE);
+        if ( rc )
             return rc;
         w->text_read += part;
         return 1;
@@ -100,10 +107,10 @@ static int take_code(struct look *look)
         return -EIO;
     rc = sites_find(&w->sites, &w->kernel, w->text, total);
     if ( !rc )
-        rc = region_take(&w->code, w->kernel.place.text, w->text, total, w->sites, key);
+        rc = region_take(&w->code, w->kernel.place.text, w->text, total, w->sites, w->text_absent, key);
     if ( !rc )
         rc = region_take(&w->constants, w->kernel.place.rodata, w->kernel.rodata,
-                         w->kernel.place.rodata_end - w->kernel.place.rodata, NULL, ~key);
+                         w->kernel.place.rodata_end - w->kernel.place.rodata, NULL, w->kernel.rodata_absent, ~key);
     if ( rc )
         return rc;
     w->host->log(w->host, AV_LOG_INFO, "Linux at %#" PRIx64 ": %u symbols, %zu KiB of code with %u places that it "
@@ -114,8 +121,11 @@ static int take_code(struct look *look)
                     "the kernel has no types (BTF) that can be read: hidden processes are not looked for, and findings "
                     "name no process");
     free(w->text);
+    free(w->text_absent);
     free(w->kernel.rodata);
+    free(w->kernel.rodata_absent);
     w->text = w->kernel.rodata = NULL;
+    w->text_absent = w->kernel.rodata_absent = NULL;
     w->watched = true;
     return 0;
 }
@@ -201,6 +211,14 @@ static int compare(struct look *look)
     return 0;
 }
 
+/* A part of a round: 1: the round goes on; 0: it is at its end; -ETIME. */
+static int step(struct look *look)
+{
+    int rc = compare(look);
+
+    return rc < 0 ? rc : !rc;
+}
+
 /* What whoever takes a kernel over changes first; registers, if they are known, of a vCPU as it is. */
 static void look_where_control_goes(struct look *look, const struct av_registers *registers)
 {
@@ -233,6 +251,7 @@ static void detach(void *instance, void *attached)
     region_free(&domain->watch.constants);
     sites_free(domain->watch.sites);
     free(domain->watch.text);
+    free(domain->watch.text_absent);
     kernel_forget(&domain->watch.kernel);
     free(domain);
 }
@@ -340,7 +359,7 @@ static int tick(void *instance, void *attached, struct av_call *call)
     struct look look = look_of(integrity, domain, call);
     struct av_registers registers = { .size = sizeof(registers) };
     uint64_t began = integrity->host->remaining(call), limit = domain->watch.watched ? TICK_US : PREPARE_US;
-    int rc = 1;
+    int rc;
 
     if ( domain->watch.is_image )
         return AV_CLEAN;
@@ -355,8 +374,9 @@ static int tick(void *instance, void *attached, struct av_call *call)
         look_around(&look);
         domain->wants_registers = true;
     }
-    while ( rc > 0 && (began == UINT64_MAX || integrity->host->remaining(call) + limit > began) )
-        rc = domain->watch.watched ? !compare(&look) : prepare(&look);
+    do
+        rc = domain->watch.watched ? step(&look) : prepare(&look);
+    while ( rc > 0 && (began == UINT64_MAX || integrity->host->remaining(call) + limit > began) );
     return rc < 0 && rc != -ETIME ? rc : look.verdict;
 }
 

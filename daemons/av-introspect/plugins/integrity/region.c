@@ -15,16 +15,19 @@ static uint64_t hash_of(const struct region *region, const uint8_t *block, size_
     return XXH3_64bits_withSeed(block, REGION_BLOCK, region->key + index);
 }
 
-int region_take(struct region *region, uint64_t start, uint8_t *bytes, size_t length, const struct sites *sites, uint64_t key)
+int region_take(struct region *region, uint64_t start, uint8_t *bytes, size_t length, const struct sites *sites,
+                const bool *absent, uint64_t key)
 {
     region->start = start;
     region->bytes = length / AV_PAGE_SIZE * AV_PAGE_SIZE;
     region->key = key;
     region->at = 0;
-    free(region->hashes);
+    region_free(region);
     region->hashes = calloc(region->bytes / REGION_BLOCK + 1, sizeof(*region->hashes));
-    if ( !region->hashes )
+    region->absent = calloc(region->bytes / AV_PAGE_SIZE + 1, sizeof(*region->absent));
+    if ( !region->hashes || !region->absent )
         return -ENOMEM;
+    memcpy(region->absent, absent, region->bytes / AV_PAGE_SIZE * sizeof(*absent));
     if ( sites )
         sites_mask(sites, bytes, 0, region->bytes, 0, NULL, NULL);
     for ( size_t i = 0; i < region->bytes / REGION_BLOCK; i++ )
@@ -36,17 +39,34 @@ void region_free(struct region *region)
 {
     free(region->hashes);
     region->hashes = NULL;
+    free(region->absent);
+    region->absent = NULL;
 }
 
-static void compare(const struct region *region, const uint8_t *bytes, size_t length, const struct region_reports *reports)
+static void compare_page(struct region *region, size_t page, const uint8_t *bytes, const struct region_reports *reports)
 {
-    for ( size_t at = 0; at < length; at += REGION_BLOCK )
-    {
-        size_t index = (region->at + at) / REGION_BLOCK;
+    size_t first = page * (AV_PAGE_SIZE / REGION_BLOCK);
 
-        if ( hash_of(region, bytes + at, index) != region->hashes[index] )
-            reports->changed(reports->arg, region->start + index * REGION_BLOCK);
+    for ( size_t i = 0; i < AV_PAGE_SIZE / REGION_BLOCK; i++ )
+    {
+        uint64_t hash = hash_of(region, bytes + i * REGION_BLOCK, first + i);
+
+        if ( region->absent[page] )
+            region->hashes[first + i] = hash;
+        else if ( hash != region->hashes[first + i] )
+            reports->changed(reports->arg, region->start + (first + i) * REGION_BLOCK);
     }
+    region->absent[page] = false;
+}
+
+/* Pages in a row that are all there, from octet `offset` of the region on; behind them `beyond` octets are. */
+static void compare(struct region *region, size_t offset, uint8_t *bytes, size_t length, size_t beyond,
+                    const struct sites *sites, const struct region_reports *reports)
+{
+    if ( sites )
+        sites_mask(sites, bytes, offset, length, beyond, reports->site, reports->arg);
+    for ( size_t at = 0; at < length; at += AV_PAGE_SIZE )
+        compare_page(region, (offset + at) / AV_PAGE_SIZE, bytes + at, reports);
 }
 
 int region_compare(struct region *region, const struct reader *reader, const struct sites *sites,
@@ -55,15 +75,21 @@ int region_compare(struct region *region, const struct reader *reader, const str
     static uint8_t bytes[REGION_STEP + SITES_BYTES];
     size_t left = region->bytes - region->at, length = left < REGION_STEP ? left : REGION_STEP;
     size_t beyond = left > length ? SITES_BYTES : 0;
-    int rc = reader_read(reader, region->start + region->at, bytes, length + beyond);
+    bool absent[REGION_STEP / AV_PAGE_SIZE + 1];
+    int rc = reader_read_pages(reader, region->start + region->at, bytes, length + beyond, absent);
 
-    if ( rc == -ETIME )
+    if ( rc )
         return rc;
-    if ( !rc )
+    if ( beyond && absent[length / AV_PAGE_SIZE] )
+        beyond = 0;
+    for ( size_t at = 0, run; at < length; at += run )
     {
-        if ( sites )
-            sites_mask(sites, bytes, region->at, length, beyond, reports->site, reports->arg);
-        compare(region, bytes, length, reports);
+        for ( run = 0; at + run < length && !absent[(at + run) / AV_PAGE_SIZE]; run += AV_PAGE_SIZE )
+            ;
+        if ( run )
+            compare(region, region->at + at, bytes + at, run, at + run == length ? beyond : 0, sites, reports);
+        else
+            run = AV_PAGE_SIZE;
     }
     region->at += length;
     if ( region->at < region->bytes )

@@ -48,8 +48,8 @@ static void look_at_calls(struct look *look, enum kernel_name which, const char 
         if ( !entries[i] )
             continue;
         if ( !kernel_has_code(kernel, entries[i]) )
-            look_report(look, AV_MALICIOUS, "syscall-table", start + i * sizeof(*entries), NULL,
-                        "%s[%" PRIu64 "] leads to %#" PRIx64 ", outside of the kernel's code", table, i, entries[i]);
+            look_report_lead(look, "syscall-table", start + i * sizeof(*entries), entries[i],
+                             "%s[%" PRIu64 "] leads to %#" PRIx64 ", outside of the kernel's code", table, i, entries[i]);
         else if ( symbols_at(kernel->symbols, entries[i], &symbol, NULL) || symbol.address != entries[i] )
             look_report(look, AV_MALICIOUS, "syscall-table", start + i * sizeof(*entries), NULL,
                         "%s[%" PRIu64 "] leads to %s, which is no function's begin", table, i,
@@ -83,8 +83,8 @@ static void look_at_gates(struct look *look)
         memcpy(&high, gate + 8, sizeof(high));
         to = low | (uint64_t)middle << 16 | (uint64_t)high << 32;
         if ( (gate[5] & GATE_PRESENT) && !kernel_has_code(kernel, to) && !is_early(kernel, i, to) )
-            look_report(look, AV_MALICIOUS, "idt", kernel->names[NAME_IDT] + i * GATE_BYTES, NULL,
-                        "the gate of interrupt %u leads to %#" PRIx64 ", outside of the kernel's code", i, to);
+            look_report_lead(look, "idt", kernel->names[NAME_IDT] + i * GATE_BYTES, to,
+                             "the gate of interrupt %u leads to %#" PRIx64 ", outside of the kernel's code", i, to);
     }
 }
 
@@ -135,8 +135,8 @@ void look_at_registers(struct look *look, const struct av_registers *r)
     }
     if ( (r->known & AV_REGISTER_SYSCALL) && r->lstar && kernel->names[NAME_SYSCALL_ENTRY] &&
          r->lstar != kernel->names[NAME_SYSCALL_ENTRY] )
-        look_report(look, AV_MALICIOUS, "lstar", r->lstar, NULL,
-                    "system calls on vCPU %u enter at %#" PRIx64 ", not at entry_SYSCALL_64", r->vcpu, r->lstar);
+        look_report_lead(look, "lstar", r->lstar, r->lstar,
+                         "system calls on vCPU %u enter at %#" PRIx64 ", not at entry_SYSCALL_64", r->vcpu, r->lstar);
     if ( r->known & AV_REGISTER_TABLES )
         look_at_idt_base(look, r);
 }

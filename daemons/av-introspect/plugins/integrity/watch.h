@@ -6,6 +6,7 @@
 #define AV_INTEGRITY_WATCH_H
 
 #include <linux-guest/kernel.h>
+#include <linux-guest/modules.h>
 #include <linux-guest/tasks.h>
 
 #include "region.h"
@@ -20,6 +21,9 @@
 /* So many looks in a row have to find that a process is in one list only: between its two entries there is time. */
 #define WATCH_DOUBTS        3u
 
+/* Walks over the list of modules in one look that find nothing: what leads somewhere may be as much as the tables have. */
+#define LOOK_WALKS_MAX      4u
+
 struct watch_doubt {
     uint64_t task;
     uint32_t looks, seen;               /* in a row; the number of the last */
@@ -32,6 +36,7 @@ struct watch {
     int  traced;                        /* verdict for functions that are traced */
 
     uint8_t *text;                      /* a copy of the code, until hashes are made of it */
+    bool *text_absent;                  /* of each of its pages: it could not be read */
     size_t text_read;
     struct sites *sites;
     struct region code, constants;
@@ -56,11 +61,17 @@ struct look {
     struct watch *watch;
     struct reader reader;
     int verdict;
+    struct module module;               /* the last that something led to; zeros: none did */
+    uint32_t walks;                     /* for nothing, over the list of modules */
 };
 
 /* address 0: it has no place. process may be NULL. */
 void look_report(struct look *look, int verdict, const char *rule, uint64_t address, const struct av_process *process,
                  const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+/* The same of what leads to somewhere else than the kernel's own code: the report says to which module, if it is one. */
+void look_report_lead(struct look *look, const char *rule, uint64_t address, uint64_t to, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 
 /* "name+0x12" for people; the number alone if there is no symbol. */
 const char *look_name(const struct look *look, uint64_t address, char out[SYMBOLS_NAME_BYTES + 24]);

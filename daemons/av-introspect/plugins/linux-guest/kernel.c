@@ -10,9 +10,6 @@
 
 #include "types.h"
 
-/* Read in one step: 64 frames, for which the broker is asked four times. */
-#define STEP_BYTES   (64u * AV_PAGE_SIZE)
-
 /* Page tables of a process without the kernel's code (page table isolation) lie this far behind those with it. */
 #define PTI_BIT      (UINT64_C(1) << 12)
 #define CR3_ADDRESS  UINT64_C(0x000ffffffffff000)
@@ -35,6 +32,7 @@ static const char *const names[KERNEL_NAMES] = {
     [NAME_PERCPU] = "__per_cpu_offset",
     [NAME_CURRENT] = "current_task",
     [NAME_CURRENT_HOT] = "pcpu_hot",
+    [NAME_MODULES] = "modules",
 };
 
 static const struct types_wanted members[KERNEL_MEMBERS] = {
@@ -64,12 +62,18 @@ static const struct types_wanted members[KERNEL_MEMBERS] = {
     [NODE_SHIFT] = { "xa_node", "shift" },
     [NODE_SLOTS] = { "xa_node", "slots" },
     [PID_TASKS] = { "pid", "tasks" },
+    [MODULE_LIST] = { "module", "list" },
+    [MODULE_NAME] = { "module", "name" },
+    [MODULE_LAYOUT] = { "module", "core_layout" },
+    [LAYOUT_BASE] = { "module_layout", "base" },
+    [LAYOUT_SIZE] = { "module_layout", "size" },
 };
 
 void kernel_forget(struct kernel *kernel)
 {
     symbols_free(kernel->symbols);
     free(kernel->rodata);
+    free(kernel->rodata_absent);
     memset(kernel, 0, sizeof(*kernel));
 }
 
@@ -101,8 +105,15 @@ static int seek(struct kernel *kernel, struct reader *reader)
         return 0;
     }
     kernel->rodata = calloc(1, kernel->place.rodata_end - kernel->place.rodata);
-    if ( !kernel->rodata )
+    kernel->rodata_absent = calloc((kernel->place.rodata_end - kernel->place.rodata) / AV_PAGE_SIZE + 1, sizeof(bool));
+    if ( !kernel->rodata || !kernel->rodata_absent )
+    {
+        free(kernel->rodata);
+        free(kernel->rodata_absent);
+        kernel->rodata = NULL;
+        kernel->rodata_absent = NULL;
         return -ENOMEM;
+    }
     kernel->cr3 = reader->cr3;
     kernel->rodata_read = 0;
     kernel->state = KERNEL_READING;
@@ -112,18 +123,14 @@ static int seek(struct kernel *kernel, struct reader *reader)
 static int read_constants(struct kernel *kernel, const struct reader *reader)
 {
     size_t total = kernel->place.rodata_end - kernel->place.rodata, left = total - kernel->rodata_read;
-    size_t part = left < STEP_BYTES ? left : STEP_BYTES;
+    size_t part = left < READER_STEP ? left : READER_STEP;
 
-    /* By pages: one that is not there is one of zeros. */
-    for ( size_t done = 0; done < part; done += AV_PAGE_SIZE )
-    {
-        int rc = reader_read(reader, kernel->place.rodata + kernel->rodata_read, kernel->rodata + kernel->rodata_read,
-                             AV_PAGE_SIZE);
+    int rc = reader_read_pages(reader, kernel->place.rodata + kernel->rodata_read, kernel->rodata + kernel->rodata_read, part,
+                               kernel->rodata_absent + kernel->rodata_read / AV_PAGE_SIZE);
 
-        if ( rc == -ETIME )
-            return rc;
-        kernel->rodata_read += AV_PAGE_SIZE;
-    }
+    if ( rc )
+        return rc;
+    kernel->rodata_read += part;
     if ( kernel->rodata_read == total )
         kernel->state = KERNEL_PARSING;
     return 1;

@@ -17,6 +17,7 @@ enum kernel_name {
     NAME_CR4_PINNED,
     NAME_JUMPS, NAME_JUMPS_END, NAME_STATIC_CALLS, NAME_STATIC_CALLS_END,
     NAME_TABLES, NAME_FIRST_TASK, NAME_PIDS, NAME_PERCPU, NAME_CURRENT, NAME_CURRENT_HOT,
+    NAME_MODULES,
     KERNEL_NAMES
 };
 
@@ -25,6 +26,7 @@ enum kernel_member {
     CRED_UID, MM_PGD, MM_EXE_FILE, FILE_PATH, PATH_MNT, PATH_DENTRY,
     DENTRY_NAME, DENTRY_PARENT, QSTR_NAME, VFSMOUNT_ROOT, MOUNT_MNT, MOUNT_PARENT, MOUNT_POINT,
     PIDS_IDR, IDR_ROOT, XARRAY_HEAD, NODE_SHIFT, NODE_SLOTS, PID_TASKS,
+    MODULE_LIST, MODULE_NAME, MODULE_LAYOUT, LAYOUT_BASE, LAYOUT_SIZE,
     KERNEL_MEMBERS
 };
 
@@ -41,6 +43,7 @@ struct kernel {
     uint64_t cr3;                       /* the kernel's own tables, once it is known; of any process before */
     struct place place;
     uint8_t *rodata;                    /* a copy; the owner may free it once the kernel is known */
+    bool *rodata_absent;                /* of each of its pages: it could not be read, and is zeros; the owner may take it */
     size_t rodata_read;
     struct symbols *symbols;
     uint64_t names[KERNEL_NAMES];       /* 0: not there */

@@ -24,6 +24,26 @@ int reader_read(const struct reader *reader, uint64_t address, void *buffer, siz
     return rc < 0 ? rc : part.status;
 }
 
+int reader_read_pages(const struct reader *reader, uint64_t address, void *buffer, size_t length, bool *absent)
+{
+    size_t pages = (length + AV_PAGE_SIZE - 1) / AV_PAGE_SIZE;
+    int rc = reader_read(reader, address, buffer, length);
+
+    memset(absent, 0, pages * sizeof(*absent));
+    if ( !rc || rc == -ETIME )
+        return rc;
+    for ( size_t i = 0; i < pages; i++ )
+    {
+        size_t at = i * AV_PAGE_SIZE, left = length - at;
+
+        rc = reader_read(reader, address + at, (uint8_t *)buffer + at, left < AV_PAGE_SIZE ? left : AV_PAGE_SIZE);
+        if ( rc == -ETIME )
+            return rc;
+        absent[i] = rc;
+    }
+    return 0;
+}
+
 int reader_read_u32(const struct reader *reader, uint64_t address, uint32_t *out)
 {
     return reader_read(reader, address, out, sizeof(*out));

@@ -27,9 +27,20 @@ static inline bool reader_is_kernel(uint64_t address)
     return address >= KERNEL_HALF;
 }
 
+/*
+ * What is read in one step: with the page behind it, of which a step may need some octets, so many as a worker gets from
+ * its broker at one crossing. A crossing costs more than its pages.
+ */
+#define READER_STEP (63u * AV_PAGE_SIZE)
+
 /* All of it or an error: 0, -EFAULT (not mapped; or no address of a kernel), -ENXIO, -ETIME. On an error the rest is
  * zeroed. */
 int reader_read(const struct reader *reader, uint64_t address, void *buffer, size_t length);
+/*
+ * All pages that can be read; the others are zeros, and absent[], which has one for each page that begins in `length`,
+ * says which. address is a page's. 0 or -ETIME, after which nothing is known.
+ */
+int reader_read_pages(const struct reader *reader, uint64_t address, void *buffer, size_t length, bool *absent);
 int reader_read_u32(const struct reader *reader, uint64_t address, uint32_t *out);
 int reader_read_u64(const struct reader *reader, uint64_t address, uint64_t *out);
 
