@@ -20,6 +20,7 @@ enum {
     CACHE_ENTRIES, CACHE_LIMIT, CACHE_HITS, CACHE_MISSES,
     PROTECTED, RESTRICTED, EXECUTABLE, VOLATILE, EVENTS, SCANS, CACHED, VERDICTS, DENIED, LATE, UNREADABLE, MONITORED,
     UNTOLD, FINDINGS, LEFT_OUT, WAITING, WAITED, WAITED_MOST, WORKER_DEATHS, WORKER_FAILURES, WORKER_BACKING_OFF,
+    TICKS, TICK_CROSSINGS, TICK_FRAMES, TICK_SECONDS, TICK_LONGEST,
 };
 
 static const struct metrics_family families[] = {
@@ -53,6 +54,11 @@ static const struct metrics_family families[] = {
     [WORKER_FAILURES] = { "av_domain_worker_failures_total", METRICS_COUNTER, "Scans that came to no verdict" },
     [WORKER_BACKING_OFF] = { "av_domain_worker_backing_off", METRICS_GAUGE,
                              "1: the domain's next worker process is started after a while" },
+    [TICKS] = { "av_domain_ticks_total", METRICS_COUNTER, "Looks of plugins that look for themselves" },
+    [TICK_CROSSINGS] = { "av_domain_tick_crossings_total", METRICS_COUNTER, "How often they asked for frames of the domain then" },
+    [TICK_FRAMES] = { "av_domain_tick_frames_total", METRICS_COUNTER, "Frames of the domain that they were given then" },
+    [TICK_SECONDS] = { "av_domain_tick_seconds_total", METRICS_COUNTER, "How long these looks took, in all" },
+    [TICK_LONGEST] = { "av_domain_tick_longest_seconds", METRICS_GAUGE, "The longest that one of them took" },
 };
 
 static int open_families(struct broker *b)
@@ -95,6 +101,11 @@ static void fill_worker(const struct broker *b, const struct labels *l, uint16_t
     add(l, WORKER_DEATHS, s.deaths);
     add(l, WORKER_FAILURES, s.failed);
     add(l, WORKER_BACKING_OFF, s.backing_off);
+    add(l, TICKS, s.ticks);
+    add(l, TICK_CROSSINGS, s.tick_crossings);
+    add(l, TICK_FRAMES, s.tick_frames);
+    add(l, TICK_SECONDS, s.tick_ns / (double)SECOND_NS);
+    add(l, TICK_LONGEST, s.tick_most_ns / (double)SECOND_NS);
 }
 
 static void fill_guard(const struct labels *l, const struct guard *g)

@@ -127,7 +127,7 @@ struct request_in *process_request(struct process *p)
 
 void process_begin(struct process *p)
 {
-    p->reads = 0;
+    p->crossings = p->reads = 0;
     if ( !++p->sequence )
         p->sequence = 1;
     /* The request /before/ its number; pairs with worker_serve(). */
@@ -203,6 +203,7 @@ uint32_t process_gfns(struct process *p, uint64_t gfns[REQUEST_FRAMES])
         count = REQUEST_FRAMES;
     for ( uint32_t i = 0; i < count; i++ )
         gfns[i] = __atomic_load_n(&p->out->question_gfns[i], __ATOMIC_RELAXED);
+    p->crossings++;
     p->reads += count;
     return count;
 }

@@ -20,7 +20,8 @@ struct process {
     struct request_out *out;
     uint32_t sequence;                  /* of the request that it has, or had last */
     uint32_t done;                      /* of the one that is finished */
-    uint32_t question, reads, lines;
+    uint32_t question, lines;
+    uint32_t crossings, reads;          /* of this request: questions, and frames that they were about */
     bool ready;
     uint64_t resident;                  /* octets, when it was ready */
 };

@@ -127,6 +127,8 @@ struct scan_statistics {
     uint32_t in_flight;
     uint32_t pid;                 /* of the worker now; 0: none */
     bool     backing_off;         /* the next one is started after a while */
+    /* Of plugins that look for themselves: what was asked of the broker meanwhile, and how long they took. */
+    uint64_t ticks, tick_crossings, tick_frames, tick_ns, tick_most_ns;
 };
 
 /* See set_memory(). */

@@ -156,6 +156,16 @@ static void answer(struct workers *w, struct runner *runner)
     process_answer(&runner->process);
 }
 
+static void count_tick(struct scan_statistics *s, const struct process *process, uint64_t nanoseconds)
+{
+    s->ticks++;
+    s->tick_crossings += process->crossings;
+    s->tick_frames += process->reads;
+    s->tick_ns += nanoseconds;
+    if ( s->tick_most_ns < nanoseconds )
+        s->tick_most_ns = nanoseconds;
+}
+
 static void judged(struct workers *w, struct runner *runner, uint64_t nanoseconds)
 {
     struct domain *domain = runner->domain;
@@ -167,7 +177,14 @@ static void judged(struct workers *w, struct runner *runner, uint64_t nanosecond
     if ( runner->slot )
         slot_judged(w, domain, runner->slot, &w->judgement, runner->generation, nanoseconds);
     else
+    {
+        uint64_t now = view_now();
+
+        count_tick(&domain->statistics, &runner->process, nanoseconds);
+        /* Pages come between, however slow the host is: ticks have half of a worker's time at most. */
+        runner->tick_after = now + (now - runner->tick_began);
         tick_judged(w, domain, &w->judgement);
+    }
     runner->slot = NULL;
     runner->life = LIFE_IDLE;
     runner->limit = UINT64_MAX;
@@ -459,41 +476,55 @@ static void check_limits(struct workers *w, uint64_t now)
     }
 }
 
-/* Plugins that look for themselves: by a worker that has nothing else to do. */
-static struct runner *free_for_tick(const struct workers *w, const struct domain *domain)
+/*
+ * Plugins that look for themselves: the domain's worker that is to do so next, and when; NULL: those that could have something
+ * else to do.
+ */
+static struct runner *next_to_tick(const struct workers *w, const struct domain *domain, uint64_t *due)
 {
-    struct runner *r = w->runners;
+    struct runner *next = NULL, *oldest = NULL;
 
+    *due = UINT64_MAX;
     if ( !w->tick_ms || domain->has_ticked )
         return NULL;
-    while ( r && !(r->domain == domain && r->life == LIFE_IDLE && !r->killed && r->generation == w->generation) )
-        r = r->next;
-    return r;
-}
+    /* The newest comes first. */
+    for ( struct runner *r = w->runners; r; r = r->next )
+        if ( r->domain == domain && r->life >= LIFE_IDLE && !r->killed && r->generation == w->generation )
+            oldest = r;
+    for ( struct runner *r = w->runners; oldest && r != oldest->next; r = r->next )
+    {
+        uint64_t interval = (uint64_t)w->tick_ms * 1000000 * (r == oldest ? 1 : TICK_OTHERS), at = r->tick_began + interval;
 
-static uint64_t next_tick(const struct workers *w, const struct domain *domain)
-{
-    return domain->ticked + (uint64_t)w->tick_ms * 1000000;
+        if ( r->domain != domain || r->life != LIFE_IDLE || r->killed || r->generation != w->generation )
+            continue;
+        at = at > r->tick_after ? at : r->tick_after;
+        if ( at >= *due )
+            continue;
+        *due = at;
+        next = r;
+    }
+    return next;
 }
 
 static void tick_domain(struct workers *w, struct domain *domain, uint64_t now)
 {
-    struct runner *r = free_for_tick(w, domain);
+    uint64_t due;
+    struct runner *r = next_to_tick(w, domain, &due);
 
-    if ( !r || now < next_tick(w, domain) )
+    if ( !r || now < due )
         return;
-    domain->ticked = now;
+    r->tick_began = now;
     begin(w, r, NULL);
 }
 
 uint64_t life_due(const struct workers *w)
 {
-    uint64_t due = UINT64_MAX;
+    uint64_t first = UINT64_MAX, due;
 
     for ( const struct domain *domain = w->domains; domain; domain = domain->next )
-        if ( free_for_tick(w, domain) && next_tick(w, domain) < due )
-            due = next_tick(w, domain);
-    return due;
+        if ( next_to_tick(w, domain, &due) && due < first )
+            first = due;
+    return first;
 }
 
 void life_tick(struct workers *w)

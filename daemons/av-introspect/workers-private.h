@@ -22,6 +22,9 @@
 /* A worker that is not ready after this long hangs: attach() may read much, and has 20 s for it. */
 #define START_NS             UINT64_C(30000000000)
 
+/* Plugins in a domain's other workers look for themselves, too, so as to know it; so many times more seldom than in its oldest. */
+#define TICK_OTHERS          8u
+
 /* Events handled before the broker gets on with its own. */
 #define EVENTS_A_LOOK        256u
 
@@ -54,6 +57,7 @@ struct runner {
     struct slot *slot;                  /* BUSY; NULL: it ticks */
     uint64_t tag, generation;
     uint64_t limit;                     /* view_now(), after which it is killed */
+    uint64_t tick_began, tick_after;    /* the last one; no other before that */
     uint32_t idle_calls;                /* signals since its request that said nothing */
     const char *killed;                 /* why it was; NULL: it was not */
     struct runner *next;
@@ -65,7 +69,6 @@ struct domain {
     struct slot slots[WORKERS_SLOTS];
     uint32_t failures;                  /* deaths since the last judgement */
     uint64_t not_before;                /* back-off */
-    uint64_t ticked;
     bool has_ticked;                    /* and what was found then was not taken: told, told_others */
     struct scan_result told;
     struct scan_finding *told_others;
