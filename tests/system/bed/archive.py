@@ -109,6 +109,16 @@ def xen_source():
                               progress.tail(log))
 
 
+def download(packages, work, log):
+    """Fetches binary packages of the machine's lists and unpacks them in the directory `work`."""
+    options = ["-o", "APT::Sandbox::User=root"] if os.geteuid() == 0 else []
+    progress.run(["apt-get"] + options + ["download"] + packages,
+                 "fetching %s (if it is gone from the archive, run `apt-get update`)" % " ".join(packages), log, cwd=work)
+    for package in glob.glob(os.path.join(work, "*.deb")):
+        progress.run(["dpkg-deb", "-x", package, work], "unpacking " + os.path.basename(package), log)
+        os.unlink(package)
+
+
 def kernel():
     """The directory with Debian's kernel: vmlinuz, lib/modules/VERSION with modules.dep, version."""
     where = cache.directory("kernel")
@@ -127,13 +137,7 @@ def kernel():
             work = final + ".partial"
             shutil.rmtree(work, ignore_errors=True)
             os.makedirs(work)
-            options = ["-o", "APT::Sandbox::User=root"] if os.geteuid() == 0 else []
-            progress.run(["apt-get"] + options + ["download", real.group(1)],
-                         "fetching %s (if it is gone from the archive, run `apt-get update`)"
-                         % real.group(1), log, cwd=work)
-            package = glob.glob(os.path.join(work, "*.deb"))[0]
-            progress.run(["dpkg-deb", "-x", package, work], "unpacking the kernel", log)
-            os.unlink(package)
+            download([real.group(1)], work, log)
             image = glob.glob(os.path.join(work, "boot", "vmlinuz-*"))[0]
             version = os.path.basename(image)[len("vmlinuz-"):]
             os.rename(image, os.path.join(work, "vmlinuz"))

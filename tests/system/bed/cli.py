@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 
-from . import archive, bochs, dom0, failure, hypervisor, progress, qemu, suite, \
+from . import archive, bochs, dom0, failure, hypervisor, modules, progress, qemu, suite, \
     supervisor, systemd
 
 MEMORY = 2048       # MiB of the host
@@ -145,13 +145,16 @@ class Parts:
         else:
             self.suite, self.tiny = suite.build(TOP, where, options.build, jobs)
             self.tiny = options.tiny or self.tiny
+        self.modules = []
+        if getattr(options, "guest_modules", False):
+            self.modules = modules.build(TOP, self.kernel_directory, jobs)
         dom0.base(self.kernel_directory)
         if options.root == "systemd":
             self.disks.append((systemd.image(), True))
 
     def assemble(self, run, where):
         self.initrd = os.path.join(where, "dom0.img")
-        tree = dom0.additions(run, self.suite, self.tiny)
+        tree = dom0.additions(run, self.suite, self.tiny, self.modules)
         dom0.assemble(self.kernel_directory, tree, self.initrd)
 
 
@@ -197,6 +200,8 @@ def parser():
                              help="the host has an IOMMU (amd only)")
             one.add_argument("--with-qemu", action="store_true",
                              help="put QEMU into dom0, for HVM guests (package qemu-system-xen)")
+            one.add_argument("--guest-modules", action="store_true",
+                             help="put kernel modules for Linux guests into dom0 (/guests/modules)")
             one.add_argument("--xen-option", action="append", default=[], metavar="KEY=VALUE",
                              help="a word for Xen's command line")
             one.add_argument("--dom0-option", action="append", default=[], metavar="KEY=VALUE",

@@ -178,7 +178,7 @@ def device_model(tree):
             tree.file(path, path)
 
 
-def additions(run, suite, tiny=None):
+def additions(run, suite, tiny=None, guest_modules=()):
     """The tree of one run: the suite, the script, the files to add, and run.conf."""
     tree = cpio.Tree()
     if suite:
@@ -188,6 +188,8 @@ def additions(run, suite, tiny=None):
                 tree.needed(path, search=suite)
     if tiny:
         tree.file(tiny, "guests/tiny", 0o644)
+    for path in guest_modules:
+        tree.file(path, "guests/modules/" + os.path.basename(path), 0o644)
     if run.with_qemu:
         device_model(tree)
     for source, destination in run.add:

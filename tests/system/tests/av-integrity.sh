@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# xenhost: --timeout 2400
+# xenhost: --timeout 2400 --guest-modules
 # only: soak
 # A Linux guest whose kernel is watched: what it changes of itself is no finding; an entry of its table of system calls that leads elsewhere
-# is, and so is a changed function. A finding in a program's page names the process.
+# is, and so is a changed function; a module of the guest's kernel that hooks a system call is found and named. A finding
+# in a program's page names the process.
 . /usr/lib/xenhost/functions.sh
-findings=/root/findings log=/root/broker.log
-broker_dead() { tail -n 30 "$log" >&2; memeventctl av status l >&2; cat "$findings" >&2; tail -n 5 "$(guest_console l)" >&2; fail "$*"; }
+findings=/root/findings log=/root/broker.log metrics=/root/metrics
+# What plugins' looks at the guest have cost so far.
+looks() { sed -n 's/^[^#]*_domain_\(tick.*\){.*}/\1/p' "$metrics"; }
+broker_dead() { looks >&2; tail -n 30 "$log" >&2; memeventctl av status l >&2; cat "$findings" >&2; tail -n 5 "$(guest_console l)" >&2; fail "$*"; }
 # found PATTERN: by the plugin, so far
 found() { grep '"plugin":"integrity"' "$findings" 2> /dev/null | grep -q "$1"; }
 
@@ -14,6 +17,7 @@ rule Marker { strings: $a = "MARKER-OF-THIS-TEST" condition: $a }
 RULES
 chmod 644 /etc/marker.yar
 mkdir -p /root/more
+cp /guests/modules/syscall-hook.ko /root/more/ || fail "there are no modules for guests"
 cat > /root/more/init <<'INIT'
 #!/bin/sh
 export PATH=/bin
@@ -28,6 +32,9 @@ text=$(grep ' _text$' /proc/kallsyms) first=$(grep 'Kernel code' /proc/iomem)
 place() { set -- $(grep " $1\$" /proc/kallsyms) "$1"; echo "guest: place $4 $((0x$1 - 0x${text%% *} + 0x$(echo $first | sed 's/-.*//')))"; }
 place sys_call_table
 place panic
+# Number 170 is sethostname; $1 of "guest: name $1 status $2" is whatever the one who asks makes of it.
+name() { hostname "$1"; echo "guest: name $1 status $?"; }
+hook() { insmod /syscall-hook.ko table=0x$(grep ' sys_call_table$' /proc/kallsyms | sed 's/ .*//') call=170; echo "guest: hook $?"; }
 echo "guest: ready"
 while read -r line; do eval "$line"; done
 INIT
@@ -44,7 +51,7 @@ INIT
 chmod 755 /root/more/*
 (cd /root/more && find . | cpio -o -H newc) > /root/more.cpio 2> /dev/null || fail "cpio"
 cat /guests/linux.initrd /root/more.cpio > /root/initrd
-guest_start l memory=128 vcpus=2 ramdisk=/root/initrd config='shadow_memory=16'
+guest_start l memory=128 ramdisk=/root/initrd config='shadow_memory=16'
 guest_wait l "guest: ready" 240
 grep "guest: place" "$(guest_console l)"
 place() { grep "guest: place $1 " "$(guest_console l)" | sed 's/.* //; s/[^0-9].*//'; }
@@ -53,17 +60,27 @@ calls=$(place sys_call_table) function=$(place panic)
 
 say "watched"
 xenstore-write "/local/domain/$(guest_id l)/memory/av-protect" yes
-av-introspect --foreground --findings "$findings" --deadline 20000 --workers 1 --plugin integrity --plugin yara:rules=/etc/marker.yar > "$log" 2>&1 &
+av-introspect --foreground --findings "$findings" --deadline 20000 --metrics "$metrics" --workers 1 --plugin integrity --plugin yara:rules=/etc/marker.yar > "$log" 2>&1 &
 pid=$!
 wait_until 300 grep -q "is protected" "$log" || broker_dead "the guest is not protected"
 wait_until 600 grep -q "integrity: Linux at" "$log" || broker_dead "the kernel is not found"
 wait_until 600 grep -q "integrity: all of it was compared" "$log" || broker_dead "the kernel is not watched"
 grep "integrity: " "$log"
+looks
 
 say "the kernel changes itself"
 guest_ask l 'echo 1 > /proc/sys/kernel/sched_schedstats; echo 1 > /sys/kernel/tracing/events/sched/enable; sleep 3; echo guest: changed $?' "guest: changed 0" 300
 sleep 30
 ! found '"verdict":"malicious"' || broker_dead "false alarms"
+
+say "a module hooks a system call"
+guest_ask l 'name one' "guest: name one status 0" 120
+guest_ask l 'hook' "guest: hook 0" 300
+guest_ask l 'name two' "guest: name two status 1" 120
+wait_until 120 found "sys_call_table.170. leads to 0x[0-9a-f]*, outside of the kernel's code, in module syscall_hook" ||
+    broker_dead "the hook is not found"
+grep 'sys_call_table.170' "$findings"
+looks
 
 say "somebody changes it"
 poke=/usr/lib/xenhost/programs/poke-frame
@@ -75,6 +92,7 @@ wait_until 120 found "sys_call_table.134. leads to 0xffffffffc0345678" || broker
 "$poke" "$(guest_id l)" $(((function + 255) / 256 * 256 + 16)) 0xcccccccccccccccc > /dev/null || fail "the code cannot be written"
 wait_until 300 found '"rule":"kernel-code".* panic+0x' || broker_dead "the changed function is not found"
 cat "$findings"
+looks
 
 say "who it was"
 guest_ask l 'cp /malware /tmp/malware; chmod +x /tmp/malware; /tmp/malware; echo guest: ran $?' "guest: ran 139" 400
