@@ -313,7 +313,8 @@ struct av_plugin {
 
     uint32_t decide, notify;            /* AV_EVENT_* bits */
     uint32_t window_before, window_after; /* bytes around what is scanned, see av_scan; at most AV_WINDOW_MAX */
-    uint32_t tick_ms;                   /* tick() is called about so often for each domain; 0: never */
+    uint32_t tick_ms;                   /* tick() is called about so often for each domain, or as seldom as it takes half
+                                         * of the time; more seldom in its workers but the first. 0: never */
     uint32_t options_count;
     const struct av_option *options;
 

@@ -139,14 +139,19 @@ static void code_is_changed(void **state)
 
 static void site_is_abused(void **state)
 {
+    int32_t distance;
+
     (void)state;
     watch_from_now();
     /* A jump at a function's begin, and a jump label that goes elsewhere. */
-    memcpy(kernel_at(kernel_function(40)), "\xe9\x00\x00\x00\x10", 5);
+    distance = KERNEL_MODULE_CODE + 0x1000 - kernel_function(40) - 5;
+    *(unsigned char *)kernel_at(kernel_function(40)) = 0xe9;
+    memcpy(kernel_at(kernel_function(40) + 1), &distance, sizeof(distance));
     memcpy(kernel_at(kernel_function(20) + 32), "\xe9\x00\x00\x00\x10", 5);
     assert_int_equal(ticks(), AV_MALICIOUS);
     assert_int_equal(plugin_host.count, 2);
     assert_non_null(host_found("kernel-code", "function_40+0"));
+    assert_non_null(host_found("kernel-code", "but not so that it leads to 0xffffffffc0001000, in module module_1"));
     assert_non_null(host_found("kernel-code", "function_20+0x20"));
 }
 

@@ -169,11 +169,15 @@ static void site_changed(void *arg, const struct site *site, enum site_state sta
 {
     struct look *look = arg;
     struct watch *w = look->watch;
-    uint64_t address = w->kernel.place.text + site->offset;
+    uint64_t address = w->kernel.place.text + site->offset, to;
     char name[SYMBOLS_NAME_BYTES + 24];
 
     look_name(look, address, name);
-    if ( state == SITE_WRONG )
+    if ( state == SITE_WRONG && (to = sites_read_lead(site, address, &look->reader)) )
+        look_report_lead(look, "kernel-code", address, to,
+                         "the kernel's code was changed at %s, where it changes it itself, but not so that it leads to %#" PRIx64,
+                         name, to);
+    else if ( state == SITE_WRONG )
         look_report(look, AV_MALICIOUS, "kernel-code", address, NULL,
                     "the kernel's code was changed at %s, where it changes it itself, but not to this", name);
     else if ( !w->traced_now++ && !w->traced_said )

@@ -253,6 +253,17 @@ static enum site_state state_of(const struct sites *s, const struct site *site, 
     return SITE_WRONG;
 }
 
+uint64_t sites_read_lead(const struct site *site, uint64_t address, const struct reader *reader)
+{
+    uint8_t is[NEAR_BYTES];
+    int32_t distance;
+
+    if ( site->length != NEAR_BYTES || reader_read(reader, address, is, sizeof(is)) || (is[0] != JUMP && is[0] != CALL) )
+        return 0;
+    memcpy(&distance, is + 1, sizeof(distance));
+    return address + NEAR_BYTES + distance;
+}
+
 /* The first site that ends behind `offset`. */
 static uint32_t first_after(const struct sites *s, size_t offset)
 {

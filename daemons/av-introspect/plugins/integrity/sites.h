@@ -49,4 +49,7 @@ uint32_t sites_count(const struct sites *sites);
 void sites_mask(const struct sites *sites, uint8_t *bytes, size_t offset, size_t length, size_t beyond,
                 void (*each)(void *arg, const struct site *site, enum site_state state), void *arg);
 
+/* Where the jump or call leads that is at a site, which is at `address` now; 0: neither is there. */
+uint64_t sites_read_lead(const struct site *site, uint64_t address, const struct reader *reader);
+
 #endif /* AV_INTEGRITY_SITES_H */
