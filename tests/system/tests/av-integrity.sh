@@ -32,9 +32,13 @@ text=$(grep ' _text$' /proc/kallsyms) first=$(grep 'Kernel code' /proc/iomem)
 place() { set -- $(grep " $1\$" /proc/kallsyms) "$1"; echo "guest: place $4 $((0x$1 - 0x${text%% *} + 0x$(echo $first | sed 's/-.*//')))"; }
 place sys_call_table
 place panic
-# Number 170 is sethostname; $1 of "guest: name $1 status $2" is whatever the one who asks makes of it.
+table=0x$(grep ' sys_call_table$' /proc/kallsyms | sed 's/ .*//')
+sethostname=0x$(grep ' __x64_sys_sethostname$' /proc/kallsyms | sed 's/ .*//')
+# Number 170 is sethostname.
 name() { hostname "$1"; echo "guest: name $1 status $?"; }
-hook() { insmod /syscall-hook.ko table=0x$(grep ' sys_call_table$' /proc/kallsyms | sed 's/ .*//') call=170; echo "guest: hook $?"; }
+hook_table() { insmod /syscall-hook.ko table=$table call=170; echo "guest: hook $?"; }
+hook_function() { insmod /syscall-hook.ko function=$sethostname; echo "guest: hook $?"; }
+unhook() { rmmod syscall_hook; echo "guest: unhook $?"; }
 echo "guest: ready"
 while read -r line; do eval "$line"; done
 INIT
@@ -74,12 +78,19 @@ sleep 30
 ! found '"verdict":"malicious"' || broker_dead "false alarms"
 
 say "a module hooks a system call"
-guest_ask l 'name one' "guest: name one status 0" 120
-guest_ask l 'hook' "guest: hook 0" 300
-guest_ask l 'name two' "guest: name two status 1" 120
+guest_ask l 'name one' "guest: name one status 0" 200
+guest_ask l 'hook_table' "guest: hook 0" 300
 wait_until 120 found "sys_call_table.170. leads to 0x[0-9a-f]*, outside of the kernel's code, in module syscall_hook" ||
     broker_dead "the hook is not found"
 grep 'sys_call_table.170' "$findings"
+guest_ask l 'unhook' "guest: unhook 0" 200
+guest_ask l 'hook_function' "guest: hook 0" 300
+guest_ask l 'name two' "guest: name two status 1" 200
+wait_until 300 found "__x64_sys_sethostname+[0-9a-fx]*, .* leads to 0x[0-9a-f]*, in module syscall_hook" ||
+    broker_dead "the hooked function is not found"
+grep '__x64_sys_sethostname' "$findings"
+guest_ask l 'unhook' "guest: unhook 0" 200
+guest_ask l 'name three' "guest: name three status 0" 200
 looks
 
 say "somebody changes it"
