@@ -422,8 +422,12 @@ static void image_is_searched(void **state)
     (void)state;
     kernel_put(kernel_task(1) + IN_TASKS, kernel_task(3) + IN_TASKS);
     kernel_put(KERNEL_CALL_TABLE + 3 * 8, UINT64_C(0xffffffffc0001000));
+    /* A function of the kernel's own may begin with a jump to another. */
+    memcpy(kernel_at(kernel_function(40)), "\xe9\x00\x00\x00\x10", 5);
+    memcpy(kernel_at(kernel_function(41)), "\xe9\x00\x01\x00\x00", 5);
     assert_int_equal(attach(AV_DOMAIN_IMAGE), 0);
-    assert_int_equal(plugin_host.count, 2);
+    assert_int_equal(plugin_host.count, 3);
+    assert_non_null(host_found("kernel-code", "function_40+0"));
     assert_non_null(host_found("syscall-table", "sys_call_table[3]"));
     assert_non_null(host_found("hidden-process", "process 2 "));
 }

@@ -136,7 +136,13 @@ static void add_calls(struct finding *f)
     }
 }
 
-/* Functions whose begin is nothing, or a call already. */
+/* A kernel's functions may begin with a jump, but not to somewhere else. */
+static bool jumps_out(const struct finding *f, uint64_t address, const uint8_t *is)
+{
+    return is[0] == JUMP && relative(address + NEAR_BYTES, is + 1) - f->kernel->place.text >= f->sites->length;
+}
+
+/* Functions whose begin is nothing, or a call already, or was taken by somebody. */
 static void add_function(void *arg, const struct symbol *symbol)
 {
     struct finding *f = arg;
@@ -157,7 +163,7 @@ static void add_function(void *arg, const struct symbol *symbol)
             address += ENDBR_BYTES;
             break;
         }
-    if ( !memcmp(is, nothing, NEAR_BYTES) || is[0] == CALL )
+    if ( !memcmp(is, nothing, NEAR_BYTES) || is[0] == CALL || jumps_out(f, address, is) )
         add(f, address, strncmp(symbol->name, dispatcher, sizeof(dispatcher) - 1) ? SITE_FUNCTION : SITE_DISPATCHER,
             NEAR_BYTES, 0);
 }
