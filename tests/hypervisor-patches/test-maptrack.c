@@ -49,7 +49,7 @@ static uint32_t map(struct maptrack *table, uint16_t domid, uint32_t ref)
 {
     uint32_t handle;
 
-    assert_int_equal(maptrack_get(table, domid, ref, &handle), 0);
+    assert_int_equal(maptrack_get(table, domid + ref, domid, ref, &handle), 0);
     assert_null(maptrack_lookup(table, handle));
     maptrack_publish(table, handle, domid, ref, HOST_MAP);
 
@@ -83,8 +83,8 @@ static void test_limit(void **state)
     {
         for ( uint32_t i = 0; i < ALL; i++ )
             handles[i] = map(&table, 7, i * strides[s]);
-        assert_int_equal(maptrack_get(&table, 7, 1, &handles[ALL]), -ENOSPC);
-        assert_int_equal(maptrack_get(&table, 8, 9, &handles[ALL]), -ENOSPC);
+        assert_int_equal(maptrack_get(&table, 0, 7, 1, &handles[ALL]), -ENOSPC);
+        assert_int_equal(maptrack_get(&table, 0, 8, 9, &handles[ALL]), -ENOSPC);
         assert_int_equal(maptrack_nr_frames(&table), FRAMES);
         for ( uint32_t i = 0; i < ALL; i++ )
         {
@@ -180,6 +180,31 @@ static void test_frames_come_and_go(void **state)
     come_and_go(false);
 }
 
+/* Whatever they map, vCPUs as many as have buckets of their own take from different ones; the handle says which. */
+static void test_vcpus_apart(void **state)
+{
+    const unsigned int vcpus = MAPTRACK_BUCKETS / MAPTRACK_VCPU_BUCKETS;
+    unsigned int owner[MAPTRACK_BUCKETS] = { 0 }, used = 0;
+    struct maptrack table;
+    (void)state;
+
+    begin(&table, MAPTRACK_BUCKETS);
+    for ( unsigned int vcpu = 0; vcpu < vcpus; vcpu++ )
+        for ( uint32_t ref = 0; ref < IN_A_FRAME; ref++ )
+        {
+            uint32_t handle, bucket;
+
+            assert_int_equal(maptrack_get(&table, vcpu, 7, ref, &handle), 0);
+            bucket = table.frames[maptrack_index_of(&table, handle) / MAPTRACK_PER_FRAME].bucket;
+            used += !owner[bucket];
+            assert_true(!owner[bucket] || owner[bucket] == vcpu + 1);
+            owner[bucket] = vcpu + 1;
+        }
+    /* And each takes from several. */
+    assert_int_equal(used, MAPTRACK_BUCKETS);
+    end(&table);
+}
+
 static void test_no_memory(void **state)
 {
     uint32_t handles[IN_A_FRAME], handle;
@@ -194,14 +219,14 @@ static void test_no_memory(void **state)
 
     begin(&table, FRAMES);
     no_memory = true;
-    assert_int_equal(maptrack_get(&table, 1, 1, &handle), -ENOMEM);
+    assert_int_equal(maptrack_get(&table, 0, 1, 1, &handle), -ENOMEM);
     no_memory = false;
     handles[0] = map(&table, 1, 1);
     no_memory = true;
     /* What there is is used, whoever's bucket it is in. */
     for ( unsigned int i = 1; i < IN_A_FRAME; i++ )
         handles[i] = map(&table, i, i);
-    assert_int_equal(maptrack_get(&table, 1, 1, &handle), -ENOMEM);
+    assert_int_equal(maptrack_get(&table, 0, 1, 1, &handle), -ENOMEM);
     no_memory = false;
     for ( unsigned int i = 0; i < IN_A_FRAME; i++ )
         unmap(&table, handles[i], i ? i : 1, i ? i : 1);
@@ -216,7 +241,7 @@ static void test_flags_and_nonsense(void **state)
     (void)state;
 
     begin(&table, FRAMES);
-    assert_int_equal(maptrack_get(&table, 2, 9, &handle), 0);
+    assert_int_equal(maptrack_get(&table, 0, 2, 9, &handle), 0);
     maptrack_publish(&table, handle, 2, 9, HOST_MAP | DEVICE_MAP);
     assert_false(maptrack_clear(maptrack_lookup(&table, handle), HOST_MAP));
     assert_non_null(maptrack_lookup(&table, handle));
@@ -313,7 +338,7 @@ static void *run_thread(void *number)
         {
             uint32_t ref = rand_r(&random_state) % REFS;
 
-            if ( maptrack_get(&shared, me, ref, &handles[count]) )
+            if ( maptrack_get(&shared, me, me, ref, &handles[count]) )
             {
                 full++;
                 continue;
@@ -372,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_generations),
         cmocka_unit_test(test_frames_come_and_go),
+        cmocka_unit_test(test_vcpus_apart),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_flags_and_nonsense),
         cmocka_unit_test(test_walk),

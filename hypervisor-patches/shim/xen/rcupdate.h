@@ -16,6 +16,12 @@ struct rcu_head {
 
 struct rcu_head *shim_rcu_waiting __attribute__((weak));
 
+/* As deep as this thread is in read-side sections; Xen counts likewise, for each processor. */
+__thread unsigned int shim_rcu_depth __attribute__((weak));
+
+#define rcu_read_lock(lock) ((void)(lock), shim_rcu_depth++, __atomic_signal_fence(__ATOMIC_SEQ_CST))
+#define rcu_read_unlock(lock) ((void)(lock), __atomic_signal_fence(__ATOMIC_SEQ_CST), (void)shim_rcu_depth--)
+
 static inline void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
 {
     head->func = func;

@@ -5,6 +5,8 @@
  *
  * With SHIM_LOCK_ORDER each place that initializes locks is a class, as in a lock validator: taking two classes in
  * both orders, or two locks of one class, ends the program.
+ *
+ * With SHIM_TICKETS the lock has tickets, as Xen's has: who came first has it first, also when another could go on.
  */
 #ifndef SHIM_XEN_SPINLOCK_H
 #define SHIM_XEN_SPINLOCK_H
@@ -18,7 +20,12 @@
 #define SHIM_CLASSES 8
 
 typedef struct {
-    uint32_t taken;
+    union {
+        uint32_t taken;
+        struct {
+            uint16_t head, tail;    /* with tickets: whose turn it is, and the next to be drawn */
+        };
+    };
     uint32_t class;
 } spinlock_t;
 
@@ -62,6 +69,16 @@ static inline void shim_lock_order(uint32_t class)
 #define spin_lock_init(lock) ((lock)->taken = (lock)->class = 0)
 #endif
 
+/* While others have it. */
+static inline void shim_lock_wait(unsigned int *spins)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+    if ( ++*spins % SHIM_SPINS == 0 )
+        sched_yield();
+}
+
 static inline void spin_lock(spinlock_t *lock)
 {
     unsigned int spins = 0;
@@ -69,19 +86,24 @@ static inline void spin_lock(spinlock_t *lock)
 #ifdef SHIM_LOCK_ORDER
     shim_lock_order(lock->class);
 #endif
+#ifdef SHIM_TICKETS
+    uint16_t mine = __atomic_fetch_add(&lock->taken, 1u << 16, __ATOMIC_ACQUIRE) >> 16;
+
+    if ( __atomic_load_n(&lock->head, __ATOMIC_ACQUIRE) == mine )
+        return;
+    shim_lock_waits++;
+    do {
+        shim_lock_wait(&spins);
+    } while ( __atomic_load_n(&lock->head, __ATOMIC_ACQUIRE) != mine );
+#else
     if ( !__atomic_exchange_n(&lock->taken, 1, __ATOMIC_ACQUIRE) )
         return;
     shim_lock_waits++;
     do {
         while ( __atomic_load_n(&lock->taken, __ATOMIC_RELAXED) )
-        {
-#if defined(__x86_64__) || defined(__i386__)
-            __builtin_ia32_pause();
-#endif
-            if ( ++spins % SHIM_SPINS == 0 )
-                sched_yield();
-        }
+            shim_lock_wait(&spins);
     } while ( __atomic_exchange_n(&lock->taken, 1, __ATOMIC_ACQUIRE) );
+#endif
 }
 
 static inline void spin_unlock(spinlock_t *lock)
@@ -89,12 +111,22 @@ static inline void spin_unlock(spinlock_t *lock)
 #ifdef SHIM_LOCK_ORDER
     shim_lock_held[lock->class]--;
 #endif
+#ifdef SHIM_TICKETS
+    __atomic_store_n(&lock->head, lock->head + 1, __ATOMIC_RELEASE);
+#else
     __atomic_store_n(&lock->taken, 0, __ATOMIC_RELEASE);
+#endif
 }
 
 static inline bool spin_is_locked(const spinlock_t *lock)
 {
+#ifdef SHIM_TICKETS
+    uint32_t both = __atomic_load_n(&lock->taken, __ATOMIC_RELAXED);
+
+    return both >> 16 != (both & 0xffff);
+#else
     return __atomic_load_n(&lock->taken, __ATOMIC_RELAXED);
+#endif
 }
 
 #endif /* SHIM_XEN_SPINLOCK_H */

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Xen's own C of event channels, with our patches in it, for what compiles it in user space.
+"""Parts of Xen's own C, for what compiles them in user space: tests and measurements share this.
 
-hypervisor-patches/shim/events has the headers that stand in for the rest of Xen. Tests and measurements share this.
+Event channels have our patches in them; hypervisor-patches/shim/events has the headers that stand in for the rest of
+Xen. The bookkeeping of grant mappings is Xen's without a patch, cut out of its file, to be measured against ours.
 """
 
 import os
@@ -15,6 +16,11 @@ KEPT = ("common/event_2l.c", "common/event_fifo.c", "common/event_channel.h", "c
         "common/event-nlevel-tree.c", "include/xen/event.h", "include/xen/event-nlevel.h",
         "include/xen/event-nlevel-tree.h", "include/public")
 COMPILED = tuple(name for name in KEPT if name.endswith(".c"))
+
+# From the first string to before the second: a mapping, how one is found by its handle, and the lists of free ones.
+MAPTRACK = (("struct grant_mapping {", "/* Number of grant table frames."),
+            ("#define MAPTRACK_PER_PAGE", "#define SHGNT_PER_PAGE_V1"),
+            ("#define INVALID_MAPTRACK_HANDLE", "/* Number of grant table entries."))
 
 # Xen's style, and files of which only a part is used, are not what the compiler has to be asked about.
 FLAGS = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-pointer-arith", "-Wno-unused-function",
@@ -53,15 +59,43 @@ def _take(where, source, patches):
     shutil.rmtree(work)
 
 
+def grant_mappings():
+    """The directory with maptrack-lists.c: what Xen without our patches has between a grant mapping and its handle."""
+    source = archive.xen_source()
+    return cache.entry("maptrack-lists", cache.digest([("file", __file__), ("file", source)]),
+                       lambda where: _cut(where, source))
+
+
+def _cut(where, source):
+    work = os.path.join(where, "tree")
+    unpacked(source, None, work, os.path.join(where, "log"))
+    with open(os.path.join(work, "xen", "common", "grant_table.c")) as file:
+        text = file.read()
+    with open(os.path.join(where, "maptrack-lists.c"), "w") as file:
+        for first, behind in MAPTRACK:
+            begin = text.find(first)
+            end = text.find(behind, begin)
+            if begin < 0 or end < 0:
+                raise failure.Failure(failure.PREPARE, "Xen's grant_table.c does not have '%s' before '%s'"
+                                      % (first, behind))
+            file.write(text[begin:end])
+    shutil.rmtree(work)
+
+
 def compile_with(top, xen, program, files, options=(), shims=()):
     """Makes `program` of these files of ours and of Xen's, each seeing `shims` before the shim's own headers."""
     shim = os.path.join(top, "hypervisor-patches", "shim")
+    compiled(program, list(shims) + [os.path.join(shim, "events"), shim, os.path.join(xen, "include"), top],
+             [os.path.join(top, name) for name in files] + [os.path.join(xen, name) for name in COMPILED], options)
+
+
+def compiled(program, includes, files, options=()):
+    """Makes `program` of files of which some have Xen's C in them."""
     command = [os.environ.get("CC", "gcc")] + list(FLAGS)
-    for path in list(shims) + [os.path.join(shim, "events"), shim, os.path.join(xen, "include"), top]:
+    for path in includes:
         command += ["-I", path]
     # The options last, as libraries are looked into for what the files before them want.
-    done = subprocess.run(command + ["-o", program] + [os.path.join(top, name) for name in files]
-                          + [os.path.join(xen, name) for name in COMPILED] + list(options),
+    done = subprocess.run(command + ["-o", program] + list(files) + list(options),
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
-        raise failure.Failure(failure.PREPARE, "Xen's event channels cannot be compiled in user space", done.stdout)
+        raise failure.Failure(failure.PREPARE, "Xen's own C cannot be compiled in user space", done.stdout)

@@ -14,17 +14,7 @@
 #include <xen/vmap.h>
 #include <xen/xmalloc.h>
 
-#define NONE        ((1u << 24) - 1)    /* no place, no mapping; the places are fewer, see MAPTRACK_MAX_FRAMES */
-#define NO_MAPPING  (~0u)
-#define GOLDEN      2654435761u             /* 2^32 by the golden ratio: an odd number without a pattern */
-
-static uint32_t bucket_of(const struct maptrack *table, uint16_t domid, uint32_t ref)
-{
-    /* Multiply and shift; the references of two domains go different ways. */
-    uint32_t hash = (ref + domid * GOLDEN) * table->multiplier;
-
-    return (hash >> 16) & (table->nr_buckets - 1);
-}
+#define NONE ((1u << 24) - 1)    /* no place, no mapping; the places are fewer, see MAPTRACK_MAX_FRAMES */
 
 int maptrack_init(struct maptrack *table, uint32_t max_frames, uint32_t seed)
 {
@@ -34,7 +24,7 @@ int maptrack_init(struct maptrack *table, uint32_t max_frames, uint32_t seed)
         return -EINVAL;
 
     table->max_frames = max_frames;
-    table->multiplier = (seed * GOLDEN) | 1;
+    table->multiplier = (seed * MAPTRACK_GOLDEN) | 1;
     table->free_place = NONE;
     spin_lock_init(&table->lock);
 
@@ -60,7 +50,7 @@ int maptrack_init(struct maptrack *table, uint32_t max_frames, uint32_t seed)
     for ( i = 0; i < table->nr_buckets; i++ )
     {
         spin_lock_init(&table->buckets[i].lock);
-        table->buckets[i].free = NO_MAPPING;
+        table->buckets[i].free = MAPTRACK_NO_MAPPING;
         table->buckets[i].first = NONE;
     }
 
@@ -78,24 +68,6 @@ void maptrack_destroy(struct maptrack *table)
     table->frames = NULL;
     table->buckets = NULL;
     table->places = 0;
-}
-
-/* The handle of a free mapping of the bucket, which is taken with it; false: there is none. */
-static bool bucket_pop(struct maptrack *table, struct maptrack_bucket *bucket, uint32_t *handle)
-{
-    const struct grant_mapping *mapping;
-    uint32_t index = bucket->free;
-
-    ASSERT(spin_is_locked(&bucket->lock));
-    if ( index == NO_MAPPING )
-        return false;
-
-    mapping = maptrack_mapping_at(table, index);
-    bucket->free = mapping->next;
-    bucket->taken++;
-    *handle = mapping->handle;
-
-    return true;
 }
 
 /* A place for one more frame; NONE if there are as many as may be. */
@@ -169,7 +141,7 @@ static uint32_t furthest(const struct maptrack *table, const struct maptrack_fra
  * A bucket of which nothing is taken keeps one frame, so that a mapping that comes and goes does not move
  * memory.  The others go when the last reader has left them; their places can be used at once.
  */
-static void bucket_shrink(struct maptrack *table, struct maptrack_bucket *bucket)
+void maptrack_shrink(struct maptrack *table, struct maptrack_bucket *bucket)
 {
     struct maptrack_frame *frame = &table->frames[bucket->first];
     uint32_t place = frame->next;
@@ -195,7 +167,7 @@ static void bucket_shrink(struct maptrack *table, struct maptrack_bucket *bucket
 
     frame->next = NONE;
     bucket->frames = 1;
-    bucket->free = frame_link(frame->mappings, bucket->first, NO_MAPPING);
+    bucket->free = frame_link(frame->mappings, bucket->first, MAPTRACK_NO_MAPPING);
 }
 
 /* Gives the bucket a frame, and takes the first mapping of it. */
@@ -232,57 +204,27 @@ static int bucket_grow(struct maptrack *table, struct maptrack_bucket *bucket, u
     bucket->frames++;
     /* What is in the frame /before/ the frame; pairs with rcu_dereference() in maptrack_lookup(). */
     rcu_assign_pointer(frame->mappings, mappings);
-    bucket_pop(table, bucket, handle);
+    maptrack_pop(table, bucket, handle);
     spin_unlock(&bucket->lock);
 
     return 0;
 }
 
-int maptrack_get(struct maptrack *table, uint16_t domid, uint32_t ref, uint32_t *handle)
+int maptrack_get_elsewhere(struct maptrack *table, uint32_t number, uint32_t *handle)
 {
-    uint32_t number = bucket_of(table, domid, ref), i;
     struct maptrack_bucket *bucket = &table->buckets[number];
-    bool got;
-    int rc;
+    int rc = bucket_grow(table, bucket, handle);
 
-    spin_lock(&bucket->lock);
-    got = bucket_pop(table, bucket, handle);
-    spin_unlock(&bucket->lock);
-    if ( got )
-        return 0;
-
-    rc = bucket_grow(table, bucket, handle);
-    for ( i = 1; rc && i < table->nr_buckets; i++ )
+    for ( uint32_t i = 1; rc && i < table->nr_buckets; i++ )
     {
         bucket = &table->buckets[(number + i) & (table->nr_buckets - 1)];
         spin_lock(&bucket->lock);
-        if ( bucket_pop(table, bucket, handle) )
+        if ( maptrack_pop(table, bucket, handle) )
             rc = 0;
         spin_unlock(&bucket->lock);
     }
 
     return rc;
-}
-
-void maptrack_put(struct maptrack *table, uint32_t handle)
-{
-    uint32_t index = maptrack_index_of(table, handle), next = handle + table->index_mask + 1;
-    struct grant_mapping *mapping = maptrack_mapping_at(table, index);
-    struct maptrack_bucket *bucket = &table->buckets[table->frames[index / MAPTRACK_PER_FRAME].bucket];
-
-    ASSERT(!read_atomic(&mapping->flags) && mapping->handle == handle);
-    /* Without a division, which would cost more than all the rest. */
-    if ( next >= table->handles_end )
-        next = index;
-    spin_lock(&bucket->lock);
-    ASSERT(bucket->taken);
-    write_atomic(&mapping->handle, next);
-    mapping->next = bucket->free;
-    bucket->free = index;
-    bucket->taken--;
-    if ( bucket->frames > 1 && !bucket->taken )
-        bucket_shrink(table, bucket);
-    spin_unlock(&bucket->lock);
 }
 
 uint32_t maptrack_nr_frames(const struct maptrack *table)

@@ -4,8 +4,9 @@
  * a generation; which grant may be mapped, and what mapping it means, is grant_table.c's.
  *
  * Mappings lie in frames, and a frame belongs to a bucket, which has a lock and a list of free mappings.  The
- * granting domain and the reference say which bucket a new mapping is taken from; a bucket that is empty while no
- * frame can be had takes from the others, so that the limit is one of the domain and not of a bucket.
+ * granting domain and the reference say which bucket a new mapping is taken from, and the vCPU that maps which
+ * these are, so that vCPUs seldom want one lock.  The handle says which bucket a mapping goes back to.  A bucket
+ * that is empty while no frame can be had takes from the others, so that the limit is one of the domain.
  *
  * Lock order: a grant table's lock, an active entry's lock, a bucket's lock, the table's own lock.  Whoever holds
  * a bucket's lock takes no other bucket's, and calls nothing but what gives frames back.
@@ -32,10 +33,14 @@
 #define MAPTRACK_PER_LINE  4        /* of 64 octets */
 
 /*
- * So many locks are enough that eight processors seldom meet; a bucket in use holds at least one frame, so
- * that more of them would cost memory.
+ * Eight vCPUs have buckets of their own; a bucket in use holds at least one frame, so that more of them would cost
+ * memory.  What one vCPU maps, others may unmap: with eight buckets they seldom want the same at once.
  */
-#define MAPTRACK_BUCKETS 64
+#define MAPTRACK_BUCKETS      64
+#define MAPTRACK_VCPU_BUCKETS 8
+
+#define MAPTRACK_NO_MAPPING (~0u)
+#define MAPTRACK_GOLDEN     2654435761u     /* 2^32 by the golden ratio: an odd number without a pattern */
 
 /* With more frames (4 GiB of them) the generation would have less than four bits. */
 #define MAPTRACK_MAX_FRAMES (1u << 20)
@@ -90,14 +95,9 @@ int maptrack_init(struct maptrack *table, uint32_t max_frames, uint32_t seed);
 /* Nobody may use the table any more; mappings are forgotten. */
 void maptrack_destroy(struct maptrack *table);
 
-/*
- * Takes a mapping for a grant.  It is found only after maptrack_publish(); until then, maptrack_put() gives it
- * back.  -ENOSPC: as many as may be are in use; -ENOMEM: no memory for more.
- */
-int maptrack_get(struct maptrack *table, uint16_t domid, uint32_t ref, uint32_t *handle);
-
-/* Gives a mapping without flags back.  The handle is refused from now on. */
-void maptrack_put(struct maptrack *table, uint32_t handle);
+/* What maptrack_get() and maptrack_put() do more seldom; the second has the bucket's lock. */
+int maptrack_get_elsewhere(struct maptrack *table, uint32_t number, uint32_t *handle);
+void maptrack_shrink(struct maptrack *table, struct maptrack_bucket *bucket);
 
 uint32_t maptrack_nr_frames(const struct maptrack *table);
 
@@ -126,6 +126,65 @@ static inline uint32_t maptrack_handle_of(const struct maptrack *table, uint32_t
 static inline struct grant_mapping *maptrack_mapping_at(const struct maptrack *table, uint32_t index)
 {
     return table->frames[index / MAPTRACK_PER_FRAME].mappings + index % MAPTRACK_PER_FRAME;
+}
+
+/* The handle of a free mapping of the bucket, which is taken with it; false: there is none. */
+static inline bool maptrack_pop(const struct maptrack *table, struct maptrack_bucket *bucket, uint32_t *handle)
+{
+    const struct grant_mapping *mapping;
+    uint32_t index = bucket->free;
+
+    ASSERT(spin_is_locked(&bucket->lock));
+    if ( index == MAPTRACK_NO_MAPPING )
+        return false;
+
+    mapping = maptrack_mapping_at(table, index);
+    bucket->free = mapping->next;
+    bucket->taken++;
+    *handle = mapping->handle;
+
+    return true;
+}
+
+/*
+ * Takes a mapping for a grant, on a vCPU of that number.  It is found only after maptrack_publish(); until then,
+ * maptrack_put() gives it back.  -ENOSPC: as many as may be are in use; -ENOMEM: no memory for more.
+ */
+static inline int maptrack_get(struct maptrack *table, unsigned int vcpu, uint16_t domid, uint32_t ref,
+                               uint32_t *handle)
+{
+    /* Multiply and shift; the references of two domains go different ways. */
+    uint32_t hash = (ref + domid * MAPTRACK_GOLDEN) * table->multiplier;
+    uint32_t number = vcpu * MAPTRACK_VCPU_BUCKETS + (hash >> 16) % MAPTRACK_VCPU_BUCKETS;
+    struct maptrack_bucket *bucket = &table->buckets[number & (table->nr_buckets - 1)];
+    bool got;
+
+    spin_lock(&bucket->lock);
+    got = maptrack_pop(table, bucket, handle);
+    spin_unlock(&bucket->lock);
+
+    return got ? 0 : maptrack_get_elsewhere(table, bucket - table->buckets, handle);
+}
+
+/* Gives a mapping without flags back.  The handle is refused from now on. */
+static inline void maptrack_put(struct maptrack *table, uint32_t handle)
+{
+    uint32_t index = maptrack_index_of(table, handle), next = handle + table->index_mask + 1;
+    struct grant_mapping *mapping = maptrack_mapping_at(table, index);
+    struct maptrack_bucket *bucket = &table->buckets[table->frames[index / MAPTRACK_PER_FRAME].bucket];
+
+    ASSERT(!read_atomic(&mapping->flags) && mapping->handle == handle);
+    /* Without a division, which would cost more than all the rest. */
+    if ( next >= table->handles_end )
+        next = index;
+    spin_lock(&bucket->lock);
+    ASSERT(bucket->taken);
+    write_atomic(&mapping->handle, next);
+    mapping->next = bucket->free;
+    bucket->free = index;
+    if ( !--bucket->taken && bucket->frames > 1 )
+        maptrack_shrink(table, bucket);
+    spin_unlock(&bucket->lock);
 }
 
 /* flags must not be 0. */
