@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The table of grant mappings of a domain.  What it holds, its locks and who may call what is in the header; how
- * mappings get from a bucket's list to a handle and back is here.  No hook of grant_table.c calls it yet, so that
- * the hypervisor is built without it.
+ * mappings get into a bucket's list, and out of it with their frame, is here.
  *
  * A handle becomes valid when flags are written, last of all, and stops to be when the last flag goes.  Its
  * generation moves on each time, and goes on where it was when a frame is given back and its place used again: a
