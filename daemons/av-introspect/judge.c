@@ -255,6 +255,8 @@ void judge_page(struct judge *judge, const struct av_event *event, const void *p
     begin(judge, event, deadline, out);
     if ( event->gfn != AV_NO_GFN )
         view_put(judge->view, event->gfn, page);
+    if ( event->flags & AV_FLAG_REGISTERS )
+        view_repeat(judge->view, VIEW_PAGE, event->cr3);
     before = gather(judge, event, page, who, &after);
 
     for ( unsigned int i = 0; i < plugins_count(judge->plugins); i++ )
@@ -323,7 +325,7 @@ unsigned int judge_tick(struct judge *judge, uint64_t deadline, struct judgement
     unsigned int asked = 0;
 
     begin(judge, NULL, deadline, out);
-    view_repeat(judge->view);
+    view_repeat(judge->view, VIEW_TICK, 0);
     for ( unsigned int i = 0; i < plugins_count(judge->plugins); i++ )
     {
         struct plugin *plugin = plugins_at(judge->plugins, i);

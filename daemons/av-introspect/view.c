@@ -37,6 +37,12 @@ struct frame {
     unsigned char *bytes;
 };
 
+/* What the last call of a kind has read. */
+struct learned {
+    uint64_t gfns[MEMORY_EXPECTED], cr3;
+    uint32_t count;
+};
+
 struct view {
     struct memory memory;
     struct frame frames[VIEW_FRAMES];
@@ -44,9 +50,9 @@ struct view {
     enum view_paging paging;
     uint64_t deadline, reads;
     uint32_t next;              /* the place that is used anew */
-    uint64_t learned[MEMORY_EXPECTED];  /* what this call has read, for view_repeat() */
-    uint32_t learned_count;
-    bool     learns, is_bulk;   /* is_bulk: what is read now is no more likely to be read again than the rest */
+    struct learned learned[VIEW_CALLS];
+    struct learned *learns;     /* by this call; NULL: nothing */
+    bool     is_bulk;           /* what is read now is no more likely to be read again than the rest */
 };
 
 /* How one kind of tables is read. */
@@ -105,7 +111,7 @@ void view_begin(struct view *view, uint64_t deadline)
     for ( unsigned int i = 0; i < VIEW_FRAMES; i++ )
         view->frames[i].gfn = NO_FRAME;
     view->next = 0;
-    view->learns = false;
+    view->learns = NULL;
     view->deadline = deadline;
     view->paging = VIEW_LEVELS_4;
 }
@@ -159,8 +165,8 @@ void view_put(struct view *view, uint64_t gfn, const void *page)
 
 static void learn(struct view *view, uint64_t gfn)
 {
-    if ( view->learns && view->learned_count < MEMORY_EXPECTED )
-        view->learned[view->learned_count++] = gfn;
+    if ( view->learns && view->learns->count < MEMORY_EXPECTED )
+        view->learns->gfns[view->learns->count++] = gfn;
 }
 
 static int get(struct view *view, uint64_t gfn, const unsigned char **out)
@@ -216,21 +222,22 @@ static void expect(struct view *view, const uint64_t *places, uint32_t count)
     view->is_bulk = wanted > SMALL_FRAMES;
 }
 
-void view_repeat(struct view *view)
+void view_repeat(struct view *view, enum view_call call, uint64_t cr3)
 {
+    struct learned *learned = &view->learned[call];
+    uint32_t count = learned->cr3 == cr3 ? learned->count : 0;
     uint64_t gfns[MEMORY_EXPECTED];
-    uint32_t count = view->learned_count;
     const unsigned char *bytes;
 
     if ( !view->memory.expect )
         return;
-    memcpy(gfns, view->learned, count * sizeof(*gfns));
+    memcpy(gfns, learned->gfns, count * sizeof(*gfns));
     if ( count > 1 )
         view->memory.expect(view->memory.opaque, gfns, count);
     for ( uint32_t i = 0; i < count && get(view, gfns[i], &bytes) != -ETIME; i++ )
         find(view, gfns[i])->untouched = true;
-    view->learned_count = 0;
-    view->learns = true;
+    *learned = (struct learned){ .cr3 = cr3 };
+    view->learns = learned;
 }
 
 static int finish(void *buffer, uint64_t length, uint64_t at, uint64_t *done, int rc)
@@ -294,6 +301,7 @@ static int read_pages(struct view *view, uint64_t cr3, uint64_t address, void *b
         end += part_of(here, length - end);
     }
     expect(view, places, count);
+    view->is_bulk |= view->learns == &view->learned[VIEW_PAGE];
     for ( uint32_t i = 0; i < count && !read; i++ )
     {
         uint64_t part = part_of(address + *at, length - *at);

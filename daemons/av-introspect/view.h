@@ -41,11 +41,18 @@ void view_close(struct view *view);
 /* Forgets frames; reads after `deadline` (CLOCK_MONOTONIC, ns; UINT64_MAX: none) give -ETIME. Paging is reset to LEVELS_4. */
 void view_begin(struct view *view, uint64_t deadline);
 
+/* What does much the same each time. */
+enum view_call {
+    VIEW_TICK,                  /* all that is read is likely to be read again */
+    VIEW_PAGE,                  /* page tables are, of the same address space */
+    VIEW_CALLS
+};
+
 /*
- * After view_begin(), of a call that does much the same each time: reads together what the last such call read frame by
- * frame, page tables above all. Memory that expects nothing gives each frame by itself, and then nothing is gained.
+ * After view_begin(): reads together what the last such call read frame by frame, if that had the same cr3 (which a tick has
+ * not: 0). Memory that expects nothing gives each frame by itself, and then nothing is gained.
  */
-void view_repeat(struct view *view);
+void view_repeat(struct view *view, enum view_call call, uint64_t cr3);
 
 /* Of the registers, which are the guest's word: cr0, cr4, efer. */
 enum view_paging view_paging_of(uint64_t cr0, uint64_t cr4, uint64_t efer);

@@ -125,7 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         view_begin(view, UINT64_MAX);
         view_set_paging(view, data[0] % (VIEW_NO_PAGING + 1));
         if ( call )
-            view_repeat(view);
+            view_repeat(view, data[1] % VIEW_CALLS, words[0]);
         for ( unsigned int i = 0; i < ADDRESSES; i++ )
             look(words[0], words[1 + i]);
         look_wide(words[0], words[1]);

@@ -260,7 +260,7 @@ static void what_was_read_is_read_again(void **state)
     for ( unsigned int i = 0; i < 16; i++ )
         guest_map(0x400000 + i * UINT64_C(4096), 40 + i, P);
     view_begin(repeats, UINT64_MAX);
-    view_repeat(repeats);
+    view_repeat(repeats, VIEW_TICK, 0);
     assert_int_equal(view_read_physical(repeats, 0x9000, &byte, 1, NULL), 0);
     assert_int_equal(view_read_physical(repeats, 0x5000, &byte, 1, NULL), 0);
     assert_int_equal(view_read_physical(repeats, 0x9000, &byte, 1, NULL), 0);
@@ -269,7 +269,7 @@ static void what_was_read_is_read_again(void **state)
 
     guest[9][0] = 7;
     view_begin(repeats, UINT64_MAX);
-    view_repeat(repeats);
+    view_repeat(repeats, VIEW_TICK, 0);
     assert_int_equal(expected.calls, 2);
     assert_int_equal(expected.count, 2 + 4);
     assert_int_equal(expected.gfns[0], 9);
@@ -286,11 +286,52 @@ static void what_was_read_is_read_again(void **state)
     assert_int_equal(view_read_physical(repeats, 0x5000, &byte, 1, NULL), 0);
     assert_int_equal(expected.calls, 2);
     view_begin(repeats, UINT64_MAX);
-    view_repeat(repeats);
+    view_repeat(repeats, VIEW_TICK, 0);
     assert_int_equal(expected.calls, 3);
     assert_int_equal(expected.count, 2);
     assert_int_equal(expected.gfns[0], 9);
     assert_int_equal(expected.gfns[1], 6);
+    view_close(repeats);
+}
+
+/* Pages of one address space have tables in common, and these come at once; of another one's, nothing is known. */
+static void tables_of_pages_are_repeated(void **state)
+{
+    const struct memory memory = { NULL, guest_read, GUEST_FRAMES, take_expected };
+    unsigned char byte;
+    struct view *repeats;
+
+    (void)state;
+    memset(&expected, 0, sizeof(expected));
+    assert_int_equal(view_open(&repeats, &memory), 0);
+    guest_map(0x400000, 5, P);
+    guest_map(0x401000, 6, P);
+    view_begin(repeats, UINT64_MAX);
+    view_repeat(repeats, VIEW_PAGE, GUEST_CR3);
+    assert_int_equal(view_read_virtual(repeats, GUEST_CR3, 0x400000, &byte, 1, NULL), 0);
+    assert_int_equal(expected.calls, 0);
+
+    view_begin(repeats, UINT64_MAX);
+    view_repeat(repeats, VIEW_PAGE, GUEST_CR3);
+    assert_int_equal(expected.calls, 1);
+    assert_int_equal(expected.count, 4);
+    assert_int_equal(expected.gfns[0], GUEST_CR3 / AV_PAGE_SIZE);
+    guest_reads = 0;
+    assert_int_equal(view_read_virtual(repeats, GUEST_CR3, 0x401000, &byte, 1, NULL), 0);
+    assert_int_equal(guest_reads, 1);
+
+    /* A tick between them changes nothing of that. */
+    view_begin(repeats, UINT64_MAX);
+    view_repeat(repeats, VIEW_TICK, 0);
+    assert_int_equal(expected.calls, 1);
+    view_begin(repeats, UINT64_MAX);
+    view_repeat(repeats, VIEW_PAGE, GUEST_CR3);
+    assert_int_equal(expected.calls, 2);
+    assert_int_equal(expected.count, 4);
+
+    view_begin(repeats, UINT64_MAX);
+    view_repeat(repeats, VIEW_PAGE, GUEST_CR3 + AV_PAGE_SIZE);
+    assert_int_equal(expected.calls, 2);
     view_close(repeats);
 }
 
@@ -355,6 +396,7 @@ int main(void)
         TEST(a_frame_is_the_same_during_a_call),
         TEST(what_is_read_is_expected),
         TEST(what_was_read_is_read_again),
+        TEST(tables_of_pages_are_repeated),
         TEST(lists_are_in_order),
         TEST(tables_that_hold_themselves),
     };
