@@ -64,7 +64,7 @@ calls=$(place sys_call_table) function=$(place panic)
 
 say "watched"
 xenstore-write "/local/domain/$(guest_id l)/memory/av-protect" yes
-av-introspect --foreground --findings "$findings" --deadline 20000 --metrics "$metrics" --workers 1 --plugin integrity --plugin yara:rules=/etc/marker.yar > "$log" 2>&1 &
+av-introspect --foreground --findings "$findings" --deadline 20000 --worker-hang 60000 --metrics "$metrics" --workers 1 --plugin integrity --plugin yara:rules=/etc/marker.yar > "$log" 2>&1 &
 pid=$!
 wait_until 300 grep -q "is protected" "$log" || broker_dead "the guest is not protected"
 wait_until 600 grep -q "integrity: Linux at" "$log" || broker_dead "the kernel is not found"
