@@ -166,13 +166,20 @@ static void count_tick(struct scan_statistics *s, const struct process *process,
         s->tick_most_ns = nanoseconds;
 }
 
+/* What a plugin says that is no verdict was taken as if it did not know (judge.c). */
+static void report_defects(const struct workers *w, const struct domain *domain)
+{
+    for ( unsigned int i = 0; i < PLUGINS_MAX; i++ )
+        if ( w->judgement.defects & 1U << i )
+            log_message(LOG_ERR, LOG_DOMAIN(domain->domid, NULL, "plugin-defect"),
+                        "plugin %s gave a verdict that is none, which counts as unknown", w->names[i]);
+}
+
 static void judged(struct workers *w, struct runner *runner, uint64_t nanoseconds)
 {
     struct domain *domain = runner->domain;
 
-    if ( w->judgement.defects )
-        log_message(LOG_ERR, LOG_DOMAIN(domain->domid, NULL, "plugin-defect"), "a plugin's verdict was none (plugins %#x)",
-                    w->judgement.defects);
+    report_defects(w, domain);
     domain->failures = 0;
     if ( runner->slot )
         slot_judged(w, domain, runner->slot, &w->judgement, runner->generation, nanoseconds);
