@@ -17,7 +17,9 @@ CONFIGURE = ("--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var", "--wi
 TINY = "tests/guest/guest.elf"      # our own guest, below the build directory
 PROGRAMS = "tests/system/programs"  # what system tests run in dom0; there too
 MEASURES = ("bench/merges",)        # and what benchmarks do
+PLUGINS = "tests/daemons/av-introspect/plugins/.libs"   # that do what they must not
 IN_DOM0 = "usr/lib/xenhost/programs"
+PLUGINS_IN_DOM0 = "usr/lib/xenhost/plugins"
 
 
 def build(top, where, builddir=None, jobs=2):
@@ -43,6 +45,11 @@ def build(top, where, builddir=None, jobs=2):
             program = os.path.join(work, name)
             if os.path.isfile(program) and os.access(program, os.X_OK):
                 shutil.copy(program, os.path.join(install, IN_DOM0))
+        os.makedirs(os.path.join(install, PLUGINS_IN_DOM0))
+        plugins = os.path.join(work, PLUGINS)
+        for name in sorted(os.listdir(plugins)) if os.path.isdir(plugins) else ():
+            if name.endswith(".so") and not os.path.islink(os.path.join(plugins, name)):
+                shutil.copy(os.path.join(plugins, name), os.path.join(install, PLUGINS_IN_DOM0))
         tiny = os.path.join(work, TINY)
         return install, shutil.copy(tiny, where) if os.path.exists(tiny) else None
 

@@ -40,6 +40,18 @@ program()
     head -c 700 /dev/zero
 }
 
+# paged HEAD WORD: one whose code lies on a page that begins with HEAD, which tells tests/daemons/av-introspect/plugins/bad.c
+# what to do
+paged()
+{
+    elf '\040\020' '\000\020'
+    head -c 3976 /dev/zero
+    printf '%s' "$1"
+    head -c $((32 - ${#1})) /dev/zero
+    code "$2"
+    head -c 1000 /dev/zero
+}
+
 mkdir -p /root/more
 program "CLEANRAN" "seed $seed" > /root/more/clean
 program "INFECTED" "seed $seed $(printf 'X5O!P%%@AP[4\\PZX54(P^)7CC)7}$%s' 'EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*')" > /root/more/bad
@@ -81,3 +93,18 @@ waits()
     grep "$1" "$(guest_console l)"
 }
 said() { grep -c "$1" "$(guest_console l)"; }
+
+# keeps_memory: from now on the guest compares 8 MiB of what it has in memory all the time. What is typed is shown, too: the
+# words that count come about only where they are said.
+keeps_memory()
+{
+    guest_tell l 'dd if=/dev/urandom of=/tmp/data bs=1M count=8 2> /dev/null; sum=$(md5sum < /tmp/data); while sleep 2; do [ "$(md5sum < /tmp/data)" = "$sum" ] && echo "guest: memory in""tact" || echo "guest: memory broken $((1 + 1))"; done &'
+    intact
+}
+# intact: it has compared it once more, and it is as it was
+intact()
+{
+    wait_until 400 compared "$(said 'guest: memory intact')" || broker_dead "lets the guest wait with its memory"
+    ! guest_says l "guest: memory broken 2" || broker_dead "broke the guest's memory"
+}
+compared() { [ "$(said 'guest: memory intact')" -gt "$1" ]; }
