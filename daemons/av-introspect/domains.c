@@ -14,6 +14,7 @@
 #include "broker-private.h"
 
 #define KEY    "memory/av-protect"
+#define NAME   "name"
 
 /* Domain numbers below this are ordinary ones. */
 #define DOMIDS 0x7ff0U
@@ -64,27 +65,28 @@ static void read_wish(struct broker *b, struct wish *w)
         w->was_refused = false;
 }
 
-static void read_names(const struct broker *b, struct wish *w)
+static void print_uuid(struct wish *w)
 {
     const uint8_t *u = w->uuid_octets;
 
-    w->is_named = read_key(b, w->domid, "name", w->name, sizeof(w->name)) >= 0;
-    if ( !w->is_named )
-        snprintf(w->name, sizeof(w->name), "domain %u", w->domid);
     snprintf(w->uuid, sizeof(w->uuid), "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
              u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
 }
 
 static void watch(struct broker *b, uint16_t domid, bool add)
 {
+    static const char *const keys[] = { KEY, NAME };
     char path[96], token[8];
 
     snprintf(token, sizeof(token), "%u", domid);
-    snprintf(path, sizeof(path), "/local/domain/%u/" KEY, domid);
-    if ( add )
-        b->hv->ops->add_watch(b->hv, path, token);
-    else
-        b->hv->ops->remove_watch(b->hv, path, token);
+    for ( unsigned int i = 0; i < sizeof(keys) / sizeof(keys[0]); i++ )
+    {
+        snprintf(path, sizeof(path), "/local/domain/%u/%s", domid, keys[i]);
+        if ( add )
+            b->hv->ops->add_watch(b->hv, path, token);
+        else
+            b->hv->ops->remove_watch(b->hv, path, token);
+    }
 }
 
 /* ---- protection ---- */
@@ -96,6 +98,26 @@ static struct guard **find_guard(struct broker *b, uint16_t domid)
     while ( *link && (*link)->domid != domid )
         link = &(*link)->next;
     return link;
+}
+
+/*
+ * Of a domain that is new the tool stack has not written it yet; one that arrives by migration has another until all of it
+ * is there; and `xl rename` changes it at any time. One that dies keeps what it had.
+ */
+static void read_name(struct broker *b, struct wish *w)
+{
+    char name[sizeof(w->name)] = "";
+    struct guard *g = *find_guard(b, w->domid);
+
+    if ( read_key(b, w->domid, NAME, name, sizeof(name)) >= 0 )
+    {
+        memcpy(w->name, name, sizeof(name));
+        w->is_named = true;
+    }
+    else if ( !w->is_named )
+        snprintf(w->name, sizeof(w->name), "domain %u", w->domid);
+    if ( g )
+        memcpy(g->name, w->name, sizeof(g->name));
 }
 
 static void end(struct broker *b, uint16_t domid, bool lift)
@@ -194,7 +216,8 @@ static struct wish *add(struct broker *b, const struct domain_info *info)
         return NULL;              /* and it is tried again with the next look */
     w->domid = info->domid;
     memcpy(w->uuid_octets, info->uuid, sizeof(w->uuid_octets));
-    read_names(b, w);
+    print_uuid(w);
+    read_name(b, w);
     w->left = gaps_find(b->gaps, w->domid, w->uuid);
     w->next = b->wishes;
     b->wishes = w;
@@ -218,12 +241,6 @@ static void refresh(struct broker *b, const struct domain_info *info)
     if ( !w )
         return;
     w->is_there = true;
-    /* It was seen before the tool stack had written its name, by which the configuration may know it. */
-    if ( !w->is_named )
-    {
-        read_names(b, w);
-        read_wish(b, w);
-    }
     consider(b, w, info);
 }
 
@@ -261,7 +278,11 @@ void domains_take_watches(struct broker *b)
         struct wish *w = domid && domid < DOMIDS ? find(b, domid) : NULL;
 
         if ( w )
+        {
+            /* By which the configuration may know it. */
+            read_name(b, w);
             read_wish(b, w);
+        }
     }
     domains_look(b);
 }

@@ -263,6 +263,42 @@ static void test_let_go(void **state)
     runs(DOMID, 6, MARKER_MALICIOUS);
 }
 
+static bool is_alone;
+
+/* In the place of the library's, which the linker leaves to be called by that name. */
+int __wrap_memevent_can_reattach(const struct memevent_channel *channel);
+int __real_memevent_can_reattach(const struct memevent_channel *channel);
+
+int __wrap_memevent_can_reattach(const struct memevent_channel *channel)
+{
+    return !is_alone && __real_memevent_can_reattach(channel);
+}
+
+/* Over a ring that no later broker can take up nobody is left waiting, whatever is to be at the end. */
+static void test_nobody_can_take_over(void **state)
+{
+    struct runner r;
+
+    (void)state;
+    is_alone = true;
+    t.settings.at_exit = EXIT_GUARD;
+    start();
+    put(DOMID, 0, 5, MARKER_MALICIOUS);
+    marker_scanner_hold(true);
+    begin(&r, 0, 5);
+    wait_for(marker_scanner_held() == 1);
+    stop();
+    pthread_join(r.thread, NULL);
+    is_alone = false;
+    assert_int_equal(r.rc, 0);
+    marker_scanner_hold(false);
+    put(DOMID, 0, 6, MARKER_MALICIOUS);
+    runs(DOMID, 6, MARKER_MALICIOUS);
+    start();
+    wait_for(status_says(DOMID, "gap", "new_code", "ran"));
+    is_denied(DOMID, 6);
+}
+
 static void test_domain_dies(void **state)
 {
     struct runner r;
@@ -297,6 +333,25 @@ static void test_wishes(void **state)
     assert_int_equal(t.hv->ops->write_key(t.hv, "/local/domain/1/memory/av-protect", "yes"), 0);
     wait_for(status_of(DOMID, "pages", "sweep_permille") == 1000);
     is_denied(DOMID, 5);
+}
+
+/* The configuration knows it by another name from then on; one that arrives by migration has two, too. */
+static void test_renamed(void **state)
+{
+    char got[128];
+
+    (void)state;
+    start();
+    put(DOMID, 0, 5, MARKER_MALICIOUS);
+    is_denied(DOMID, 5);
+    assert_int_equal(t.hv->ops->write_key(t.hv, "/local/domain/1/name", "others"), 0);
+    wait_for(status_of(DOMID, "pages", "restricted") == -1);
+    runs(DOMID, 5, MARKER_MALICIOUS);
+    assert_int_equal(t.hv->ops->write_key(t.hv, "/local/domain/1/name", "guarded anew"), 0);
+    wait_for(status_of(DOMID, "pages", "sweep_permille") == 1000);
+    is_denied(DOMID, 5);
+    assert_int_equal(t.hv->ops->write_key(t.hv, "/local/domain/1/name", "guarded at last"), 0);
+    wait_for(execute(DOMID, 0, 5, got) == -EPERM && count_findings("\"guarded at last\"") > 0);
 }
 
 /* A page that is written and executed in turn is looked at in intervals; what is found there is stopped again. */
@@ -655,8 +710,10 @@ int main(void)
         TEST(test_cache),
         TEST(test_left_and_taken_over),
         TEST(test_let_go),
+        TEST(test_nobody_can_take_over),
         TEST(test_domain_dies),
         TEST(test_wishes),
+        TEST(test_renamed),
         TEST(test_flips),
         TEST(test_denied_often),
         TEST(test_pause_and_kill),
