@@ -18,7 +18,7 @@
 
 enum {
     CACHE_ENTRIES, CACHE_LIMIT, CACHE_HITS, CACHE_MISSES,
-    PROTECTED, RESTRICTED, EXECUTABLE, VOLATILE, EVENTS, SCANS, CACHED, VERDICTS, DENIED, LATE, UNREADABLE, MONITORED,
+    PROTECTED, GAP, RESTRICTED, EXECUTABLE, VOLATILE, EVENTS, SCANS, CACHED, VERDICTS, DENIED, LATE, UNREADABLE, MONITORED,
     UNTOLD, FINDINGS, LEFT_OUT, WAITING, WAITED, WAITED_MOST, WORKER_DEATHS, WORKER_FAILURES, WORKER_BACKING_OFF,
     TICKS, TICK_CROSSINGS, TICK_FRAMES, TICK_SECONDS, TICK_LONGEST,
 };
@@ -31,6 +31,8 @@ static const struct metrics_family families[] = {
 
     [PROTECTED] = { "av_domain_protected", METRICS_GAUGE,
                     "1: nothing of the domain's memory is executed unjudged; 0: it was refused, or is not covered yet" },
+    [GAP] = { "av_domain_gap_seconds", METRICS_GAUGE,
+              "For how long nobody guarded the domain before this daemon did, since a former one ended" },
     [RESTRICTED] = { "av_domain_restricted_pages", METRICS_GAUGE, "Pages of the domain that are watched" },
     [EXECUTABLE] = { "av_domain_executable_pages", METRICS_GAUGE, "Pages of the domain that were judged and may be executed" },
     [VOLATILE] = { "av_domain_volatile_pages", METRICS_GAUGE,
@@ -114,6 +116,8 @@ static void fill_guard(const struct labels *l, const struct guard *g)
     struct pages_statistics pages;
     unsigned int waiting = 0;
 
+    if ( g->gap.is_known )
+        add_kind(l, GAP, g->gap.milliseconds / 1000.0, "new_code", g->gap.was_free ? "ran" : "waited");
     pages_get_statistics(g->pages, &pages);
     for ( const struct scan *scan = g->scans; scan; scan = scan->next )
         waiting += scan->waiters_count;
