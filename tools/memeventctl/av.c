@@ -62,7 +62,7 @@ static const struct figure of_domain[] = {
     { NULL,         "UUID",                           "uuid",                        NULL, FORM_TEXT },
     { "STATE",      "State",                          "state",                       NULL, FORM_TEXT },
     { NULL,         "  wanted by",                    "wanted_by",                   NULL, FORM_TEXT },
-    { NULL,         "Nobody guarded it before that, ms", "gap.milliseconds",         NULL, FORM_MILLISECONDS },
+    { NULL,         "Nobody guarded it before, for",  "gap.milliseconds",         NULL, FORM_MILLISECONDS },
     { NULL,         "  what was new to it then",      "gap.new_code",                NULL, FORM_TEXT },
     { NULL,         "Refused because",                "refusal",                     NULL, FORM_TEXT },
     { NULL,         "Memory that is watched, KiB",    "pages.restricted",            NULL, FORM_PAGES },
