@@ -355,6 +355,49 @@ static void test_renamed(void **state)
 }
 
 /* A page that is written and executed in turn is looked at in intervals; what is found there is stopped again. */
+static const struct hypervisor_ops *ops_of_host;
+static bool is_suspended;
+
+static int list_suspended(struct hypervisor *hv, uint16_t first, struct domain_info *out, uint32_t max)
+{
+    int count = ops_of_host->list_domains(hv, first, out, max);
+
+    for ( int i = 0; i < count; i++ )
+        out[i].is_suspended = __atomic_load_n(&is_suspended, __ATOMIC_RELAXED);
+    return count;
+}
+
+/* Nothing of it is restricted when its image is made, nobody waits in it, and when it goes on it is guarded again. */
+static void test_suspended(void **state)
+{
+    struct hypervisor_ops ops = *t.hv->ops;
+    struct runner r;
+
+    (void)state;
+    ops_of_host = t.hv->ops;
+    ops.list_domains = list_suspended;
+    t.hv->ops = &ops;
+    start();
+    put(DOMID, 0, 5, MARKER_MALICIOUS);
+    marker_scanner_hold(true);
+    begin(&r, 0, 5);
+    wait_for(marker_scanner_held() == 1);
+    __atomic_store_n(&is_suspended, true, __ATOMIC_RELAXED);
+    pthread_join(r.thread, NULL);
+    assert_int_equal(r.rc, 0);
+    marker_scanner_hold(false);
+    wait_for(status_of(DOMID, "pages", "restricted") == -1);
+    pause_ms(600);
+    pause_ms(600);
+    assert_int_equal(status_of(DOMID, "pages", "restricted"), -1);
+    runs(DOMID, 5, MARKER_MALICIOUS);
+    __atomic_store_n(&is_suspended, false, __ATOMIC_RELAXED);
+    wait_for(status_of(DOMID, "pages", "sweep_permille") == 1000);
+    is_denied(DOMID, 5);
+    stop();
+    t.hv->ops = ops_of_host;
+}
+
 static void test_flips(void **state)
 {
     char code[128];
@@ -714,6 +757,7 @@ int main(void)
         TEST(test_domain_dies),
         TEST(test_wishes),
         TEST(test_renamed),
+        TEST(test_suspended),
         TEST(test_flips),
         TEST(test_denied_often),
         TEST(test_pause_and_kill),
