@@ -6,8 +6,8 @@
  *   kind=hidden pid=N     the process is taken out of the list of processes, and runs on
  *   kind=cycle pid=N      that list leads from the process to itself. None of its neighbours may end meanwhile
  *   kind=path path=DIR    the directory's parent lies in the directory
- *   kind=tables pid=N     the process' page tables hold themselves, and beside that frames that are nowhere: it can
- *                         execute its first table at 0x32190c864000 and the pages around it
+ *   kind=tables pid=N mark=TEXT   the process' page tables hold themselves, and beside that frames that are nowhere: it can
+ *                         execute its first table at 0x32190c864000, where the text stands in it, and pages around it
  */
 #include <linux/dcache.h>
 #include <linux/mm.h>
@@ -24,9 +24,14 @@ static int pid;
 module_param(pid, int, 0);
 static char *path = "";
 module_param(path, charp, 0);
+static char *mark = "";
+module_param(mark, charp, 0);
 
 /* Entry of each of four levels: in the user's half, far from where Linux maps anything. */
 #define SLOT 100u
+/* The text, as entries that lead anywhere; code-writer begins at entry 200. */
+#define MARK_SLOT 150u
+#define MARK_SLOTS 8u
 /* Present, writable, for users; and accessed and dirty, as no CPU is to set them while it walks. */
 #define RIGHTS 0x67ul
 
@@ -103,6 +108,7 @@ static int twist_tables(void)
     table[SLOT + 1] = self | RIGHTS;
     table[SLOT + 2] = 0x0000008000000000ul | RIGHTS | _PAGE_PSE;
     table[SLOT + 3] = ~0ul;
+    strncpy((char *)(table + MARK_SLOT), mark, MARK_SLOTS * sizeof(*table));
     mmput(mm);
     return 0;
 }
@@ -114,6 +120,7 @@ static void untwist_tables(void)
     if ( !mm )
         return;
     memset((unsigned long *)mm->pgd + SLOT - 3, 0, 7 * sizeof(unsigned long));
+    memset((unsigned long *)mm->pgd + MARK_SLOT, 0, MARK_SLOTS * sizeof(unsigned long));
     mmput(mm);
 }
 

@@ -4,6 +4,8 @@
  *
  *   code-writer unpack|patch|jit clean|bad|noted      write code into anonymous memory, and call it
  *   code-writer breakpoint|tsc|request                INT3; a read of the TSC that was forbidden before; a call of the hypervisor
+ *   code-writer tables                                once something was typed, execute the first table of its own page tables,
+ *                                                     which somebody has made to hold itself (modules/twisted.c)
  *
  * It says what it gets out of that, and the shell its status. `bad` code has a marker beside it that scanners look for, `noted`
  * code one for who is told afterwards; such code says "INFECTED" when it is executed. No library: it is put into an initrd as it is.
@@ -11,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SYS_read      0
 #define SYS_write     1
 #define SYS_mmap      9
 #define SYS_mprotect 10
@@ -27,6 +30,10 @@
 #define PAGE       4096u
 #define MARKER_AT   512u        /* octets into the page: behind the code */
 #define JIT_ROUNDS  300u        /* of write and call: more than a page may flip in a second */
+
+/* Where entry 100 of a table that holds itself there has it, and in that table nothing but zeros, which write to where RAX points. */
+#define TABLE      UINT64_C(0x32190c864000)
+#define ZEROS_AT   (200 * 8u)
 
 /* __HYPERVISOR_hvm_op, HVMOP_guest_request_vm_event. */
 #define HVM_OP       34
@@ -198,6 +205,16 @@ static void request(void)
     say(result ? "request refused\n" : "request heard\n");
 }
 
+static _Noreturn void execute_table(void)
+{
+    char word;
+
+    if ( call(SYS_read, 0, (long)&word, 1, 0, 0) != 1 )
+        leave(2);
+    __asm__ volatile("jmp *%1" : : "a"(0), "r"(TABLE + ZEROS_AT));
+    __builtin_unreachable();
+}
+
 __attribute__((used)) static void run(long *stack)
 {
     char **argv = (char **)(stack + 1);
@@ -216,6 +233,8 @@ __attribute__((used)) static void run(long *stack)
         read_forbidden_tsc();
     else if ( is(what, "request") )
         request();
+    else if ( is(what, "tables") )
+        execute_table();
     else
         leave(1);
     leave(0);
