@@ -9,6 +9,7 @@
  * to make.
  */
 #include <errno.h>
+#include <iconv.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +101,24 @@ static void destroy(void *instance)
     free(c);
 }
 
+/*
+ * What looks like text is turned into UTF-8, by modules of libc that a worker cannot open: they are loaded before workers are
+ * forked, and stay. One that is not there is left out here, and ends the worker that wants it.
+ */
+static void load_encodings(void)
+{
+    static const char *const encodings[] = {
+        "UTF-16", "UTF-16LE", "UTF-16BE", "UTF-32", "UTF-32LE", "UTF-32BE", "UCS-4", "UCS-4LE", "UCS-4BE", "ISO-8859-1",
+    };
+
+    for ( size_t i = 0; i < sizeof(encodings) / sizeof(encodings[0]); i++ )
+    {
+        (void)iconv_open("UTF-8", encodings[i]);
+        (void)iconv_open("UTF-16BE", encodings[i]);
+        (void)iconv_open("UTF-8//TRANSLIT", encodings[i]);
+    }
+}
+
 static int create(const struct av_host *host, const struct av_value *values, void **instance)
 {
     struct clamav *c = calloc(1, sizeof(*c));
@@ -112,6 +131,7 @@ static int create(const struct av_host *host, const struct av_value *values, voi
         return host->refuse(host, -ENOMEM, "libclamav cannot be initialised: %s", cl_strerror(error));
     }
     cl_set_clcb_msg(say_nothing);
+    load_encodings();
     c->host = host;
     c->path = values[OPTION_DATABASE].text;
     c->timeout = values[OPTION_TIMEOUT].number;
