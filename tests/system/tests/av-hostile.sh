@@ -10,9 +10,6 @@ findings=/root/findings log=/root/broker.log
 
 broker_dead() { tail -n 40 "$log" >&2; memeventctl av status l >&2; fail "the broker $*"; }
 
-# logs COUNT PATTERN: the broker has said it so often
-logs() { [ "$(grep -cE "$2" $log)" -ge "$1" ]; }
-
 deaths() { memeventctl av status l | sed -n 's/^ *workers that died  *//p'; }
 have_died() { [ "$(deaths)" = "$1" ]; }
 

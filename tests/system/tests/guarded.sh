@@ -108,3 +108,20 @@ intact()
     ! guest_says l "guest: memory broken 2" || broker_dead "broke the guest's memory"
 }
 compared() { [ "$(said 'guest: memory intact')" -gt "$1" ]; }
+
+# Of a broker whose process is $pid and whose words are in $log:
+
+# logs COUNT PATTERN: it has said so, so often
+logs() { [ "$(grep -cE "$2" "$log")" -ge "$1" ]; }
+
+# guards WHEN TIMES: it has said so often that a domain is protected, and the guest runs what is clean and nothing else, and
+# has its memory as it was. The status would not do: for a moment it is that of a protection that has ended.
+guards()
+{
+    wait_until 300 logs "$2" "l is protected: " || broker_dead "does not protect it $1"
+    runs bad 139
+    runs clean 0
+    intact
+    kill -0 $pid || broker_dead "ended $1"
+    echo "PASS: it is protected $1"
+}
