@@ -15,6 +15,7 @@ from . import figures
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 XENHOST = os.path.join(TOP, "tests", "system", "xenhost")
+XENPERF = "/usr/lib/xen-4.17/bin/xenperf"
 # What dom0 says for the figures, and what libxl says of each guest of ours.
 NOT_FOR_PEOPLE = ("bench", "got a tsc mode string")
 
@@ -36,9 +37,9 @@ def add_options(parser):
     parser.add_argument("--again", action="store_true", help="no run: figures from --raw FILE")
 
 
-def run(options, seconds, words, script, clock="host"):
+def run(options, seconds, words, script, clock="host", cpu="amd"):
     """Yields dom0's lines as they come. words: xenhost's own; script: a file here, and its arguments."""
-    command = [XENHOST, "run", "--cpu", "amd", "--timeout", str(seconds)] + words + options.host
+    command = [XENHOST, "run", "--cpu", cpu, "--timeout", str(seconds)] + words + options.host
     command += [os.path.join(HERE, script[0])] + [str(word) for word in script[1:]]
     environment = dict(os.environ)
     if clock != "host":
@@ -54,6 +55,13 @@ def run(options, seconds, words, script, clock="host"):
 def add_guest():
     """For scripts that read guest.sh."""
     return ["--add", os.path.join(HERE, "guest.sh") + ":/root/guest.sh"]
+
+
+def add_counters():
+    """For scripts that read counters.sh and call xenperf."""
+    if not os.path.exists(XENPERF):
+        raise failure.Failure(failure.PREPARE, "%s is missing: package xen-utils-4.17" % XENPERF)
+    return ["--add", os.path.join(HERE, "counters.sh") + ":/root/counters.sh", "--add", XENPERF + ":/root/xenperf"]
 
 
 def lines(options, make):

@@ -7,14 +7,12 @@ channels. Both hypervisors are built with Xen's own counters switched on, and wi
 
 import argparse
 import json
-import os
 import re
 
 from bed import failure
 
 from . import boot, counting, figures, upstream
 
-XENPERF = "/usr/lib/xen-4.17/bin/xenperf"
 SECONDS_A_RUN = 240     # generous: a machine under load is slower by much
 
 SIDES = (
@@ -72,7 +70,7 @@ def count(options, stock, program):
     """Dom0's lines, with the side's name before the pager's."""
     pagers = [pager for _, _, on_stock, pager in SIDES if on_stock == stock]
     words = ["--vcpus", "2", "--xen-tree", counting.tree(stock),
-             "--add", program + ":/root/upstream-xenpaging", "--add", XENPERF + ":/root/xenperf"] + boot.add_guest()
+             "--add", program + ":/root/upstream-xenpaging"] + boot.add_guest() + boot.add_counters()
     ours = "run=cross/stock/" if stock else "run=cross/channels/"
     for line in boot.run(options, 180 + SECONDS_A_RUN * options.rounds * len(pagers), words,
                          ["crossings.sh", options.memory, options.touches, options.rounds] + pagers):
@@ -139,9 +137,8 @@ def as_json(table):
 
 
 def count_all(options):
-    if not os.path.exists(XENPERF):
-        raise failure.Failure(failure.PREPARE, "%s is missing: package xen-utils-4.17" % XENPERF)
-    program, _ = upstream.build()
+    boot.add_counters()
+    program, _ = upstream.build(upstream.PAGER)
     for name in options.hypervisors.split(","):
         yield from count(options, name == "stock", program)
 

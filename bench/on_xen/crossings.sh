@@ -3,6 +3,7 @@
 # What is counted goes out as lines of key=value behind "bench:"; what they mean is crossings.py's business.
 . /usr/lib/xenhost/functions.sh
 . /root/guest.sh
+. /root/counters.sh
 
 idle_seconds=20
 
@@ -21,18 +22,7 @@ count_end()
 {
     /root/xenperf -p > /tmp/counters
     _ms=$(($(now) - ms_before))
-    awk -v run="$run" -v phase="$1" '
-        / T= *[0-9]/ {
-            name = $0; sub(/ *T=.*/, "", name); gsub(/ /, "_", name)
-            line = $0; sub(/.*T= */, "", line); n = split(line, value, / +/)
-            print "bench: run=" run " phase=" phase " call=" name " count=" value[1]
-            if ( name == "vmexits" )
-                for ( i = 2; i <= n; i++ )
-                    if ( value[i] + 0 )
-                        print "bench: run=" run " phase=" phase " call=vmexit:" (i - 2) " count=" value[i]
-            next
-        }
-        NF == 2 && $2 + 0 { print "bench: run=" run " phase=" phase " call=hypercall:" $1 " count=" $2 }' /tmp/counters
+    counters_print "$1" /tmp/counters
     echo "bench: run=$run phase=$1 wall_ms=$_ms looked=$looked kib_before=$kib_before kib=$(kib $guest)"
 }
 

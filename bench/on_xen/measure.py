@@ -71,7 +71,7 @@ def main(arguments):
     options = parser().parse_args(arguments)
 
     def measure():
-        program, version = upstream.build()
+        program, version = upstream.build(upstream.PAGER)
         runs = figures.read(boot.lines(options, lambda: run(options, program)))
         machine = "an emulated AMD host with %d CPUs, %s" % (options.vcpus, boot.CLOCKS[options.clock])
         return (report.as_json if options.json else report.as_text)(version, machine, figures.rounds(runs),
