@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Workers' processes: started by the loader, given requests, answered, watched, ended, replaced; and the loader itself.
+ * Workers' processes: given requests, answered, watched, ended, replaced. The loader, which starts them, is workers-loader.c's.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -13,28 +12,23 @@
 #include "view.h"
 #include "workers-private.h"
 
-/* What an epoll event is about: a runner, and which descriptor of it; the loader; or the pending results, which are 0. */
-#define ABOUT_PIDFD    UINT64_C(1)
-#define ABOUT_LINK     UINT64_C(2)
-#define ABOUT_FLAGS    UINT64_C(3)
-
 _Static_assert(REQUEST_FRAMES <= SCAN_FRAMES_MAX, "a question is answered at once");
 _Static_assert(_Alignof(struct runner) > ABOUT_FLAGS, "there is room for flags in its address");
 
-static int watch(struct workers *w, int fd, uint64_t about)
+int life_watch(struct workers *w, int fd, uint64_t about)
 {
     struct epoll_event event = { .events = EPOLLIN, .data.u64 = about };
 
     return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-static void forget(struct workers *w, int fd)
+void life_forget(struct workers *w, int fd)
 {
     if ( fd >= 0 )
         epoll_ctl(w->epoll, EPOLL_CTL_DEL, fd, NULL);
 }
 
-static uint64_t back_off(uint32_t failures)
+uint64_t life_back_off(uint32_t failures)
 {
     uint64_t wait = failures < 2 ? 0 : BACKOFF_FIRST_NS << (failures - 2 < 16 ? failures - 2 : 16);
 
@@ -43,15 +37,15 @@ static uint64_t back_off(uint32_t failures)
 
 /* ---- the end of a worker ---- */
 
-static void free_runner(struct workers *w, struct runner *runner)
+void life_free(struct workers *w, struct runner *runner)
 {
     struct runner **at = &w->runners;
 
     while ( *at != runner )
         at = &(*at)->next;
     *at = runner->next;
-    forget(w, runner->process.pidfd);
-    forget(w, runner->process.tell);
+    life_forget(w, runner->process.pidfd);
+    life_forget(w, runner->process.tell);
     process_close(&runner->process);
     free(runner);
 }
@@ -96,13 +90,13 @@ static void died(struct workers *w, struct runner *runner, const char *how)
     {
         domain->statistics.deaths++;
         domain->failures++;
-        domain->not_before = back_off(domain->failures);
+        domain->not_before = life_back_off(domain->failures);
         log_message(LOG_WARNING, LOG_DOMAIN(domain->domid, NULL, "worker-died"), "worker %d, in plugin %s, %s",
                     (int)runner->process.pid, plugin, how);
         if ( slot )
             slot_died(w, domain, slot, plugin, how);
     }
-    free_runner(w, runner);
+    life_free(w, runner);
     if ( domain )
         life_schedule(w, domain);
 }
@@ -220,18 +214,18 @@ static void start(struct workers *w, struct domain *domain)
         runner->limit = view_now() + START_NS;
         runner->next = w->runners;
         w->runners = runner;
-        rc = watch(w, runner->process.tell, (uintptr_t)runner);
+        rc = life_watch(w, runner->process.tell, (uintptr_t)runner);
         if ( !rc )
             rc = link_start(&w->link, runner->tag, &runner->process, w->options.memory);
         if ( rc )
-            free_runner(w, runner);
+            life_free(w, runner);
     }
     else
         free(runner);
     if ( rc )
     {
         domain->failures++;
-        domain->not_before = back_off(domain->failures + 1);
+        domain->not_before = life_back_off(domain->failures + 1);
         log_message(LOG_WARNING, LOG_DOMAIN(domain->domid, NULL, "worker-failed"), "a worker cannot be started: %s",
                     strerror(-rc));
     }
@@ -325,105 +319,6 @@ static void look_at(struct workers *w, struct runner *runner)
         life_schedule(w, runner->domain);
 }
 
-static void link_lost(struct workers *w, const char *why)
-{
-    log_message(LOG_WARNING, LOG_HOST("loader-died"), "the loader of plugins %s", why);
-    forget(w, w->link.fd);
-    link_close(&w->link);
-    w->linked = false;
-    w->link_failures++;
-    w->link_not_before = back_off(w->link_failures + 1);
-    /* Who has not been started by it never will be. */
-    for ( struct runner *next, *r = w->runners; r; r = next )
-    {
-        next = r->next;
-        if ( r->life == LIFE_STARTS && !r->process.pid )
-            free_runner(w, r);
-    }
-}
-
-static void started(struct workers *w, const struct loader_message *message)
-{
-    struct runner *r = w->runners;
-    int rc;
-
-    while ( r && (r->tag != message->tag || r->process.pid) )
-        r = r->next;
-    if ( !r )
-        return;
-    rc = message->status > 0 ? process_started(&r->process, message->status) : message->status;
-    if ( !rc )
-        rc = watch(w, r->process.pidfd, (uintptr_t)r | ABOUT_PIDFD);
-    if ( rc )
-    {
-        struct domain *domain = r->domain;
-
-        log_message(LOG_WARNING, LOG_HOST("worker-failed"), "a worker cannot be started: %s", strerror(-rc));
-        free_runner(w, r);
-        if ( domain )
-        {
-            domain->failures++;
-            domain->not_before = back_off(domain->failures + 1);
-        }
-        return;
-    }
-    if ( r->killed )
-        process_kill(&r->process);
-}
-
-static void ready(struct workers *w, const struct loader_message *message)
-{
-    bool other = w->generation != message->generation;
-
-    w->linked = true;
-    w->refused = false;
-    w->link_failures = 0;
-    w->decide = message->decide;
-    w->notify = message->notify;
-    w->tick_ms = message->tick_ms;
-    w->generation = message->generation ? message->generation : 1;
-    if ( other )
-        poison_clear(w->poison);
-    life_renew(w);
-}
-
-static void take_message(struct workers *w, const struct loader_message *message)
-{
-    switch ( message->kind )
-    {
-    case LOADER_READY:
-        ready(w, message);
-        break;
-    case LOADER_REFUSED:
-        snprintf(w->words.text, sizeof(w->words.text), "%s", message->text);
-        w->refused = true;
-        log_message(LOG_ERR, LOG_HOST("plugins-refused"), "%s", message->text);
-        break;
-    case LOADER_STARTED:
-        started(w, message);
-        break;
-    case LOADER_NAME:
-        if ( message->tag < PLUGINS_MAX )
-            snprintf(w->names[message->tag], sizeof(w->names[0]), "%.*s", AV_NAME_BYTES - 1, message->text);
-        break;
-    case LOADER_LINE:
-        log_message(message->status < AV_LOG_ERROR || message->status > AV_LOG_DEBUG ? AV_LOG_INFO : message->status,
-                    LOG_HOST("plugin"), "%s", message->text);
-        break;
-    }
-}
-
-static void look_at_link(struct workers *w)
-{
-    static struct loader_message message;
-    int rc = link_receive(&w->link, &message);
-
-    if ( rc > 0 )
-        take_message(w, &message);
-    else if ( rc < 0 )
-        link_lost(w, "has ended");
-}
-
 void life_look(struct workers *w)
 {
     struct epoll_event event;
@@ -442,7 +337,7 @@ void life_look(struct workers *w)
         if ( results )
             continue;
         if ( event.data.u64 == ABOUT_LINK )
-            look_at_link(w);
+            loader_look(w);
         else if ( !(event.data.u64 & ABOUT_PIDFD) )
             look_at(w, runner);
         else
@@ -453,15 +348,6 @@ void life_look(struct workers *w)
                 died(w, runner, how);
         }
     }
-}
-
-int life_link(struct workers *w)
-{
-    int rc = link_open(&w->link, w->program, w->directory, w->plugins, w->user);
-
-    if ( !rc )
-        rc = watch(w, w->link.fd, ABOUT_LINK);
-    return rc;
 }
 
 static void check_limits(struct workers *w, uint64_t now)
@@ -539,10 +425,7 @@ void life_tick(struct workers *w)
     uint64_t now = view_now();
 
     check_limits(w, now);
-    if ( w->link.fd < 0 && now >= w->link_not_before && life_link(w) )
-        link_lost(w, "cannot be started");
-    else if ( w->link.fd >= 0 && !w->linked && !w->refused && now > w->link.since + LINK_LOAD_NS )
-        link_lost(w, "has not loaded the plugins in two minutes, and was killed");
+    loader_tick(w, now);
     for ( struct domain *domain = w->domains; domain; domain = domain->next )
     {
         tick_domain(w, domain, now);
@@ -555,7 +438,7 @@ void life_close(struct workers *w)
     for ( struct runner *r = w->runners; r; r = r->next )
         process_kill(&r->process);
     while ( w->runners )
-        free_runner(w, w->runners);
-    forget(w, w->link.fd);
+        life_free(w, w->runners);
+    life_forget(w, w->link.fd);
     link_close(&w->link);
 }

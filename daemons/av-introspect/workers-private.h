@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What workers.c (requests and results) and workers-life.c (processes) share.
+ * What workers.c (requests and results), workers-life.c (processes) and workers-loader.c share.
  */
 #ifndef AV_WORKERS_PRIVATE_H
 #define AV_WORKERS_PRIVATE_H
@@ -102,9 +102,14 @@ struct workers {
 
 /* ---- workers-life.c ---- */
 
+/* What an epoll event is about: a runner, and which descriptor of it; the loader; or the pending results, which are 0. */
+#define ABOUT_PIDFD    UINT64_C(1)
+#define ABOUT_LINK     UINT64_C(2)
+#define ABOUT_FLAGS    UINT64_C(3)
+
 /* Handles what has happened, a bounded number of things. */
 void life_look(struct workers *w);
-/* Limits, back-offs, the loader. */
+/* Limits, back-offs, plugins that look for themselves. */
 void life_tick(struct workers *w);
 /* When plugins want the next of their ticks: view_now(), UINT64_MAX: none, or nobody is free to carry it out. */
 uint64_t life_due(const struct workers *w);
@@ -114,7 +119,22 @@ void life_schedule(struct workers *w, struct domain *domain);
 void life_leave(struct workers *w, const struct domain *domain);
 void life_renew(struct workers *w);
 void life_close(struct workers *w);
-int  life_link(struct workers *w);
+/* Has life_look() look when a descriptor is readable, or no more. 0 or -errno; nothing is forgotten about an fd of -1. */
+int  life_watch(struct workers *w, int fd, uint64_t about);
+void life_forget(struct workers *w, int fd);
+/* When the next attempt may be made after so many that failed. */
+uint64_t life_back_off(uint32_t failures);
+/* Takes a worker out of the list that has no process, or one that has ended. */
+void life_free(struct workers *w, struct runner *runner);
+
+/* ---- workers-loader.c ---- */
+
+/* 0 or -errno. */
+int  loader_start(struct workers *w);
+/* Takes one message of its. */
+void loader_look(struct workers *w);
+/* Ends one that does not come up, and starts another. */
+void loader_tick(struct workers *w, uint64_t now);
 
 /* ---- workers-requests.c ---- */
 

@@ -410,7 +410,7 @@ int workers_open(struct scanner *scanner, const struct workers_options *options,
         rc = -errno;
         goto fail;
     }
-    rc = life_link(w);
+    rc = loader_start(w);
     if ( rc )
         goto fail;
     *scanner = (struct scanner){
