@@ -243,6 +243,9 @@ unsigned int policy_decide(const struct policy *policy, const char *name, const 
     case SCAN_SUSPICIOUS:
     case POLICY_UNJUDGED:
         return POLICY_LOG;
+    case SCAN_UNKNOWN:
+        /* What a plugin says of it in words is for people, such as that a kernel cannot be read. */
+        return *rule ? POLICY_LOG : 0;
     default:
         return 0;
     }

@@ -31,8 +31,8 @@
 struct policy;
 
 /*
- * path NULL: the built-in policy, which denies and logs what is malicious and logs what is suspicious. -EINVAL: error
- * says in which line what is wrong; -ENOMEM, -EFBIG, and what reading says.
+ * path NULL: the built-in policy, which denies and logs what is malicious, and logs what is suspicious and what a plugin
+ * reports as unknown. -EINVAL: error says in which line what is wrong; -ENOMEM, -EFBIG, and what reading says.
  */
 int  policy_open(struct policy **out, const char *path, char error[POLICY_ERROR_BYTES]);
 /* The same of a text. */

@@ -38,7 +38,8 @@ static const struct {
     { "db", "yara", "Loud.x", SCAN_MALICIOUS, 0 },
     { "db", "", "", POLICY_UNJUDGED, POLICY_PAUSE },
     { "other", "", "", POLICY_UNJUDGED, POLICY_LOG },
-    { "other", "yara", "x", SCAN_UNKNOWN, 0 },
+    { "other", "integrity", "no-symbols", SCAN_UNKNOWN, POLICY_LOG },
+    { "other", "", "", SCAN_UNKNOWN, 0 },
     { "other", "yara", "x", SCAN_CLEAN, 0 },
 };
 
