@@ -48,6 +48,7 @@
 
 struct lane {
     uint64_t touches, words, bad, checksum, random;
+    uint64_t meanwhile;             /* touches of all lanes during one of this lane's calls, at the most */
     struct histogram slow;
 } __attribute__((aligned(64)));
 
@@ -229,13 +230,24 @@ static void call_page(struct lane *lane, const struct phase *phase, uint64_t pag
     check_word(lane, phase, page, &is, index, *(const volatile uint64_t *)word);
 }
 
+static uint64_t all_touches(void)
+{
+    uint64_t touches = 0;
+    unsigned int i;
+
+    for ( i = 0; i < GUEST_VCPUS_MAX; i++ )
+        touches += __atomic_load_n(&lanes[i].touches, __ATOMIC_RELAXED);
+
+    return touches;
+}
+
 /*
  * Executes a function that is written to the page's first word for it, another one each time, and puts back what was there. The
  * time is that of the call.
  */
 static void exec_page(struct lane *lane, const struct phase *phase, uint64_t page)
 {
-    uint64_t *word = page_words(page), was = *word, start;
+    uint64_t *word = page_words(page), was = *word, start, before = all_touches();
     uint32_t value, expected;
     struct page_pattern is;
 
@@ -245,7 +257,11 @@ static void exec_page(struct lane *lane, const struct phase *phase, uint64_t pag
     *(volatile uint64_t *)word = MOV_EAX | (uint64_t)expected << 8 | RET << 40;
     start = clock_tsc();
     value = ((uint32_t (*)(void))word)();
-    note_touch(lane, clock_tsc() - start);
+    start = clock_tsc() - start;
+    before = all_touches() - before;
+    if ( before > lane->meanwhile )
+        lane->meanwhile = before;
+    note_touch(lane, start);
     *(volatile uint64_t *)word = was;
     if ( value != expected )
         guest_panic("page %lu executed as something else: %x, and not %x", page, value, expected);
@@ -352,14 +368,14 @@ static void run_lane(void *arg, unsigned int n, unsigned int of)
 
 static void clear_lane(struct lane *lane, unsigned int n)
 {
-    lane->touches = lane->words = lane->bad = lane->checksum = 0;
+    lane->touches = lane->words = lane->bad = lane->checksum = lane->meanwhile = 0;
     lane->random = pattern_mix(area.pattern.seed ^ pattern_mix(area.phases * GUEST_VCPUS_MAX + n));
     histogram_clear(&lane->slow);
 }
 
 static void finish_phase(const struct command *command, unsigned int vcpus, uint64_t ns)
 {
-    uint64_t touches = 0, bad = 0, checksum = 0;
+    uint64_t touches = 0, bad = 0, checksum = 0, meanwhile = 0;
     char extra[CONSOLE_LINE_MAX / 2];
     unsigned int i;
 
@@ -369,6 +385,7 @@ static void finish_phase(const struct command *command, unsigned int vcpus, uint
         touches += lanes[i].touches;
         bad += lanes[i].bad;
         checksum += lanes[i].checksum;
+        meanwhile = lanes[i].meanwhile > meanwhile ? lanes[i].meanwhile : meanwhile;
         histogram_merge(&merged, &lanes[i].slow);
     }
 
@@ -379,6 +396,8 @@ static void finish_phase(const struct command *command, unsigned int vcpus, uint
     if ( command->kind == COMMAND_VERIFY )
         text_print(extra, sizeof(extra), " pages=%lu bad=%lu checksum=%016lx vcpus=%u", touches,
                    bad, checksum, vcpus);
+    else if ( command->kind == COMMAND_EXEC )
+        text_print(extra, sizeof(extra), " meanwhile=%lu bad=%lu vcpus=%u", meanwhile, bad, vcpus);
     else
         text_print(extra, sizeof(extra), " bad=%lu vcpus=%u", bad, vcpus);
     report_phase(command->kind, extra, touches, ns, &merged);

@@ -3,11 +3,13 @@
  * A plugin that does what it must not, where a page begins with the word for it. What happens then is test-workers.c's.
  */
 #include <errno.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <av-introspect/plugin.h>
@@ -28,17 +30,24 @@
 
 static const struct av_host *host;
 static uint32_t reloads;
+static uint64_t hold_seconds, hold_below;
 
 static const struct av_option options[] = {
     { .size = sizeof(struct av_option), .type = AV_OPTION_FLAG, .name = "refuse", .help = "Cannot be created.", .value = "no" },
     { .size = sizeof(struct av_option), .type = AV_OPTION_SIZE, .name = "size", .help = "Any size.", .value = "2K",
       .minimum = 1024, .maximum = 1 << 20 },
+    { .size = sizeof(struct av_option), .type = AV_OPTION_NUMBER, .name = "hold", .help = "Sleeps so many seconds, once.",
+      .value = "0", .maximum = 60 },
+    { .size = sizeof(struct av_option), .type = AV_OPTION_NUMBER, .name = "below", .help = "Over a page of a vCPU below this.",
+      .value = "0", .maximum = 64 },
 };
 
 static int create(const struct av_host *h, const struct av_value *values, void **instance)
 {
     host = h;
     *instance = &reloads;
+    hold_seconds = values[2].number;
+    hold_below = values[3].number;
     if ( values[0].number )
         return h->refuse(h, -ENOENT, "rules are missing, size=%llu", (unsigned long long)values[1].number);
     return 0;
@@ -69,6 +78,20 @@ static int read_more(struct av_call *call, const struct av_scan *scan)
     host->report(call, &(struct av_finding){
         .size = sizeof(struct av_finding), .verdict = AV_SUSPICIOUS, .rule = "read", .text = text });
     return AV_CLEAN;
+}
+
+/* By the only system call that plugins have for it; once in a process. */
+static void hold(void)
+{
+    struct timespec until;
+    sem_t nobody_posts;
+
+    sem_init(&nobody_posts, 0, 0);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += hold_seconds;
+    while ( sem_timedwait(&nobody_posts, &until) && errno == EINTR )
+        ;
+    hold_seconds = 0;
 }
 
 /* A map of the window: a letter of each page. */
@@ -147,6 +170,8 @@ static int scan(void *instance, void *attached, struct av_call *call, const stru
 
     (void)instance;
     (void)attached;
+    if ( hold_seconds && scan->event->vcpu < hold_below )
+        hold();
     if ( !strcmp(word, "crash") )
         *(volatile char *)(uintptr_t)(scan->length & 8) = 1;
     if ( !strcmp(word, "abort") )
