@@ -5,24 +5,12 @@
 #include "plugin-options.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* The first version's; a smaller one was never in use. */
 #define OPTION_BYTES_LEAST sizeof(struct av_option)
-
-static int refuse(struct plugins_words *words, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static int refuse(struct plugins_words *words, int rc, const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(words->text, sizeof(words->text), fmt, args);
-    va_end(args);
-    return rc;
-}
 
 struct av_option plugin_options_at(const struct av_plugin *is, unsigned int index)
 {
@@ -85,23 +73,23 @@ static int parse_value(const struct av_option *option, const char *text, struct 
 int plugin_options_check(const struct av_plugin *is, struct plugins_words *words)
 {
     if ( is->options_count > AV_OPTIONS_MAX || (is->options_count && !is->options) )
-        return refuse(words, -EPROTO, "it has %u options, and %s", is->options_count,
+        return plugins_refuse(words, -EPROTO, "it has %u options, and %s", is->options_count,
                       is->options ? "more than a plugin can have" : "no table of them");
     if ( is->options_count && is->options->size < OPTION_BYTES_LEAST )
-        return refuse(words, -EPROTO, "its options say a size of %u", is->options->size);
+        return plugins_refuse(words, -EPROTO, "its options say a size of %u", is->options->size);
     for ( unsigned int i = 0; i < is->options_count; i++ )
     {
         struct av_option option = plugin_options_at(is, i);
         struct av_value value = { 0 };
 
         if ( option.size != is->options->size )
-            return refuse(words, -EPROTO, "its options differ in size");
+            return plugins_refuse(words, -EPROTO, "its options differ in size");
         if ( !name_is_sound(option.name) || !option.help )
-            return refuse(words, -EPROTO, "its option %u has no name, or no help", i);
+            return plugins_refuse(words, -EPROTO, "its option %u has no name, or no help", i);
         if ( option.type < AV_OPTION_FLAG || option.type > AV_OPTION_PATH || (option.flags & ~AV_OPTION_REQUIRED) )
-            return refuse(words, -EPROTO, "its option %s is of a type that is not known", option.name);
+            return plugins_refuse(words, -EPROTO, "its option %s is of a type that is not known", option.name);
         if ( option.value && parse_value(&option, option.value, &value) )
-            return refuse(words, -EPROTO, "the default of its option %s is none", option.name);
+            return plugins_refuse(words, -EPROTO, "the default of its option %s is none", option.name);
     }
     return 0;
 }
@@ -114,10 +102,10 @@ static const char *const allowed[] = {
 static int refuse_value(const struct av_option *option, int rc, const char *text, struct plugins_words *words)
 {
     if ( rc == -ERANGE )
-        return refuse(words, -EINVAL, "%s=%s: it must be from %llu to %llu", option->name, text,
+        return plugins_refuse(words, -EINVAL, "%s=%s: it must be from %llu to %llu", option->name, text,
                       (unsigned long long)option->minimum,
                       (unsigned long long)(option->maximum ? option->maximum : UINT64_MAX));
-    return refuse(words, -EINVAL, "%s=%s: it must be %s", option->name, text, allowed[option->type]);
+    return plugins_refuse(words, -EINVAL, "%s=%s: it must be %s", option->name, text, allowed[option->type]);
 }
 
 /* Ends the word at *text in place, without its backslashes, and goes behind the comma; NULL at the end. */
@@ -152,18 +140,18 @@ static int take_word(struct plugin *plugin, char *word, struct plugins_words *wo
         if ( strcmp(option.name, word) )
             continue;
         if ( plugin->values[i].given )
-            return refuse(words, -EINVAL, "%s stands there twice", word);
+            return plugins_refuse(words, -EINVAL, "%s stands there twice", word);
         if ( !value && option.type == AV_OPTION_FLAG )
             value = (char *)"yes";
         if ( !value )
-            return refuse(words, -EINVAL, "%s wants %s", word, allowed[option.type]);
+            return plugins_refuse(words, -EINVAL, "%s wants %s", word, allowed[option.type]);
         rc = parse_value(&option, value, &plugin->values[i]);
         if ( rc )
             return refuse_value(&option, rc, value, words);
         plugin->values[i].given = 1;
         return 0;
     }
-    return refuse(words, -EINVAL, "it has no option %s; %s:help lists what it has", word, plugin->name);
+    return plugins_refuse(words, -EINVAL, "it has no option %s; %s:help lists what it has", word, plugin->name);
 }
 
 int plugin_options_parse(struct plugin *plugin, const char *text, struct plugins_words *words)
@@ -174,7 +162,7 @@ int plugin_options_parse(struct plugin *plugin, const char *text, struct plugins
     plugin->values = calloc(plugin->is.options_count + 1, sizeof(*plugin->values));
     plugin->texts = strdup(text ? text : "");
     if ( !plugin->values || !plugin->texts )
-        return refuse(words, -ENOMEM, "no memory");
+        return plugins_refuse(words, -ENOMEM, "no memory");
 
     for ( rest = text && text[0] ? plugin->texts : NULL; !rc && (word = cut_word(&rest)); )
         rc = take_word(plugin, word, words);
@@ -187,7 +175,7 @@ int plugin_options_parse(struct plugin *plugin, const char *text, struct plugins
         if ( plugin->values[i].given )
             continue;
         if ( option.flags & AV_OPTION_REQUIRED )
-            rc = refuse(words, -EINVAL, "it needs %s=...: %s", option.name, option.help);
+            rc = plugins_refuse(words, -EINVAL, "it needs %s=...: %s", option.name, option.help);
         else if ( option.value )
             parse_value(&option, option.value, &plugin->values[i]);
     }

@@ -1,35 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Finding, trusting, loading and checking plugins, and their life without a domain. Options are plugin-options.c's, calls
- * about a domain judge.c's.
+ * Which plugins there are, and their life without a domain. Finding and loading a file is plugin-file.c's, options are
+ * plugin-options.c's, calls about a domain judge.c's.
  */
 #include "plugins.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <daemon/utf8.h>
-
 #include "host-calls.h"
+#include "plugin-file.h"
 #include "plugin-options.h"
-
-/* The first version's description; one that says less is none. */
-#define PLUGIN_BYTES_LEAST offsetof(struct av_plugin, destroy)
-
-#define SUFFIX ".so"
 
 /* A file that plugins_find() opened. */
 struct found {
     char *spec;
-    char path[PATH_MAX];
     int fd;
 };
 
@@ -44,8 +34,7 @@ struct plugins {
     struct plugins_words refused;       /* what the plugin said that is being created */
 };
 
-static int refuse(struct plugins_words *words, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static int refuse(struct plugins_words *words, int rc, const char *fmt, ...)
+int plugins_refuse(struct plugins_words *words, int rc, const char *fmt, ...)
 {
     va_list args;
 
@@ -95,155 +84,7 @@ static void make_host(struct plugin *plugin)
     host_calls_fill(&plugin->host);
 }
 
-/* ---- files that nobody else can write ---- */
-
-static int check_owner(int fd, const char *path, bool is_file, struct plugins_words *words)
-{
-    struct stat st;
-
-    if ( fstat(fd, &st) )
-        return refuse(words, -errno, "%s: %s", path, strerror(errno));
-    if ( is_file && !S_ISREG(st.st_mode) )
-        return refuse(words, -EPERM, "%s is no regular file", path);
-    if ( st.st_uid && st.st_uid != geteuid() )
-        return refuse(words, -EPERM, "%s belongs to user %u, who could change it; it must belong to root", path,
-                      (unsigned int)st.st_uid);
-    /* In a directory with the sticky bit, such as /tmp, nobody can replace what is not his. */
-    if ( (st.st_mode & (S_IWGRP | S_IWOTH)) && (is_file || !(st.st_mode & S_ISVTX)) )
-        return refuse(words, -EPERM, "%s can be written by others than its owner; chmod go-w would do", path);
-    return 0;
-}
-
-int plugins_open_trusted(const char *path, int *fd, struct plugins_words *words)
-{
-    char whole[PATH_MAX], *name = whole + 1;
-    int at, rc;
-
-    *fd = -1;
-    /* Where links lead is decided now; below none is followed. */
-    if ( !realpath(path, whole) )
-        return refuse(words, -errno, "%s: %s", path, strerror(errno));
-    at = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    rc = at < 0 ? -errno : check_owner(at, "/", false, words);
-
-    while ( !rc )
-    {
-        char *slash = strchr(name, '/');
-        int next;
-
-        if ( slash )
-            *slash = 0;
-        next = openat(at, name, O_NOFOLLOW | O_CLOEXEC | (slash ? O_PATH | O_DIRECTORY : O_RDONLY | O_NONBLOCK));
-        if ( next < 0 )
-        {
-            rc = refuse(words, -errno, "%s: %s", path, strerror(errno));
-            break;
-        }
-        close(at);
-        at = next;
-        rc = check_owner(at, whole, !slash, words);
-        if ( !slash )
-            break;
-        *slash = '/';
-        name = slash + 1;
-    }
-    if ( rc && at >= 0 )
-        close(at);
-    else
-        *fd = at;
-    return rc;
-}
-
 /* ---- loading ---- */
-
-/* "NAME" of "NAME:options", into `name`; the options or NULL. A path may have colons only in its directory. */
-static const char *split(const char *spec, char *name, size_t size, struct plugins_words *words)
-{
-    const char *file = strrchr(spec, '/'), *colon;
-    size_t length;
-
-    /* A slash behind the colon is one of a value. */
-    colon = strchr(spec, ':');
-    if ( file && (!colon || file < colon) )
-        colon = strchr(file, ':');
-    length = colon ? (size_t)(colon - spec) : strlen(spec);
-    if ( !length || length >= size || strlen(spec) >= PLUGINS_SPEC_BYTES )
-    {
-        refuse(words, -EINVAL, "%.64s: no name of a plugin", spec);
-        return (const char *)-1;
-    }
-    memcpy(name, spec, length);
-    name[length] = 0;
-    return colon ? colon + 1 : NULL;
-}
-
-/* The file's path and the name that its plugin must have. */
-static int locate(const struct plugins *plugins, const char *given, char path[PATH_MAX], char name[AV_NAME_BYTES],
-                  struct plugins_words *words)
-{
-    const char *base = strrchr(given, '/');
-    size_t length;
-    int n = base ? snprintf(path, PATH_MAX, "%s", given)
-                 : snprintf(path, PATH_MAX, "%s/%s" SUFFIX, plugins->directory, given);
-
-    if ( n < 0 || n >= PATH_MAX )
-        return refuse(words, -ENAMETOOLONG, "%.64s...: the path is too long", given);
-    base = base ? base + 1 : given;
-    length = strlen(base);
-    if ( strchr(given, '/') )
-    {
-        if ( length <= strlen(SUFFIX) || strcmp(base + length - strlen(SUFFIX), SUFFIX) )
-            return refuse(words, -EINVAL, "%s: a plugin's file is NAME" SUFFIX, given);
-        length -= strlen(SUFFIX);
-    }
-    if ( !length || length >= AV_NAME_BYTES || strspn(base, "abcdefghijklmnopqrstuvwxyz0123456789-") < length )
-        return refuse(words, -EINVAL, "%s: a plugin's name is of lower case letters, digits and '-'", given);
-    memcpy(name, base, length);
-    name[length] = 0;
-    return 0;
-}
-
-static int check_functions(const struct av_plugin *is, struct plugins_words *words)
-{
-    uint32_t wanted = is->decide | is->notify;
-    uint32_t known = AV_EVENT_SCAN | AV_EVENT_REGISTER | AV_EVENT_MSR | AV_EVENT_INTERRUPT | AV_EVENT_REQUEST |
-                     AV_EVENT_OVERFLOW;
-
-    if ( wanted & ~known || (is->decide & AV_EVENT_OVERFLOW) )
-        return refuse(words, -EPROTO, "it asks for events that are not known (%#x, %#x)", is->decide, is->notify);
-    if ( (wanted & AV_EVENT_SCAN) && !is->scan )
-        return refuse(words, -EPROTO, "it asks for scans and has no scan()");
-    if ( (wanted & ~AV_EVENT_SCAN) && !is->event )
-        return refuse(words, -EPROTO, "it asks for events and has no event()");
-    if ( is->tick_ms && !is->tick )
-        return refuse(words, -EPROTO, "it asks to be ticked and has no tick()");
-    if ( is->window_before > AV_WINDOW_MAX || is->window_after > AV_WINDOW_MAX )
-        return refuse(words, -EPROTO, "its window is larger than %u", AV_WINDOW_MAX);
-    return 0;
-}
-
-/* Nothing but the first three fields is looked at before they say that the rest is there. */
-static int check(const struct av_plugin *theirs, struct plugin *plugin, struct plugins_words *words)
-{
-    int rc;
-
-    if ( theirs->abi_major != AV_ABI_MAJOR || theirs->abi_minor > AV_ABI_MINOR )
-        return refuse(words, -EPROTO,
-                      "it was built for version %u.%u of the plugin interface, and this av-introspect has %u.%u: %s",
-                      theirs->abi_major, theirs->abi_minor, AV_ABI_MAJOR, AV_ABI_MINOR,
-                      theirs->abi_major < AV_ABI_MAJOR ? "build it anew" : "a newer av-introspect would take it");
-    if ( theirs->size < PLUGIN_BYTES_LEAST )
-        return refuse(words, -EPROTO, "its description has %u octets; %zu are the least", theirs->size, PLUGIN_BYTES_LEAST);
-    memcpy(&plugin->is, theirs, theirs->size < sizeof(plugin->is) ? theirs->size : sizeof(plugin->is));
-
-    if ( !plugin->is.name || strcmp(plugin->is.name, plugin->name) )
-        return refuse(words, -EPROTO, "its name is %.32s, and its file's is %s" SUFFIX,
-                      plugin->is.name ? plugin->is.name : "missing", plugin->name);
-    if ( !plugin->is.version || !plugin->is.summary )
-        return refuse(words, -EPROTO, "its version or its summary is missing");
-    rc = check_functions(&plugin->is, words);
-    return rc ? rc : plugin_options_check(&plugin->is, words);
-}
 
 static void free_plugin(struct plugin *plugin)
 {
@@ -260,43 +101,25 @@ static void free_plugin(struct plugin *plugin)
     free(plugin);
 }
 
-/* By its descriptor: what was checked is what is loaded, and its directory need not be open to us any more. */
-static int load(struct plugin *plugin, int fd, struct plugins_words *words)
-{
-    const struct av_plugin *theirs;
-    char path[32];
-
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    plugin->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if ( !plugin->library )
-        return refuse(words, -ENOEXEC, "it cannot be loaded: %s", dlerror());
-    theirs = dlsym(plugin->library, AV_PLUGIN_SYMBOL);
-    if ( !theirs )
-        return refuse(words, -ENOEXEC, "it has no symbol '" AV_PLUGIN_SYMBOL "', and so is no plugin");
-    return check(theirs, plugin, words);
-}
-
 int plugins_find(struct plugins *plugins, const char *spec, struct plugins_words *words)
 {
     struct found *found = &plugins->found[plugins->found_count];
-    char given[PLUGINS_SPEC_BYTES], name[AV_NAME_BYTES];
+    struct plugin_place place;
     int rc;
 
     words->text[0] = 0;
     if ( plugins->found_count == PLUGINS_MAX )
-        return refuse(words, -ENOSPC, "%.64s: more plugins than the %u there can be", spec, PLUGINS_MAX);
-    if ( split(spec, given, sizeof(given), words) == (const char *)-1 )
-        return -EINVAL;
-    rc = locate(plugins, given, found->path, name, words);
+        return plugins_refuse(words, -ENOSPC, "%.64s: more plugins than the %u there can be", spec, PLUGINS_MAX);
+    rc = plugin_file_place(plugins->directory, spec, &place, words);
     if ( !rc )
-        rc = plugins_open_trusted(found->path, &found->fd, words);
+        rc = plugin_file_open(place.path, &found->fd, words);
     if ( rc )
         return rc;
     found->spec = strdup(spec);
     if ( !found->spec )
     {
         close(found->fd);
-        return refuse(words, -ENOMEM, "no memory");
+        return plugins_refuse(words, -ENOMEM, "no memory");
     }
     plugins->found_count++;
     return 0;
@@ -331,37 +154,36 @@ static int add(struct plugins *plugins, struct plugin *plugin, const char *spec,
     }
     why.text[0] = 0;
     plugin->fd = fd;
-    rc = load(plugin, fd, &why);
+    rc = plugin_file_load(plugin, fd, &why);
     if ( !rc && options )
         rc = plugin_options_parse(plugin, options, &why);
-    return rc ? refuse(words, rc, "plugin %s: %s", plugin->name, why.text) : 0;
+    return rc ? plugins_refuse(words, rc, "plugin %s: %s", plugin->name, why.text) : 0;
 }
 
 static int add_new(struct plugins *plugins, const char *spec, bool with_options, struct plugins_words *words)
 {
-    char given[PLUGINS_SPEC_BYTES], path[PATH_MAX];
-    const char *options = split(spec, given, sizeof(given), words);
+    struct plugin_place place;
     struct plugin *plugin;
-    int rc;
+    int rc = plugin_file_place(plugins->directory, spec, &place, words);
 
-    if ( options == (const char *)-1 )
-        return -EINVAL;
+    if ( rc )
+        return rc;
     if ( plugins->count == PLUGINS_MAX )
-        return refuse(words, -ENOSPC, "%.64s: more plugins than the %u there can be", spec, PLUGINS_MAX);
+        return plugins_refuse(words, -ENOSPC, "%.64s: more plugins than the %u there can be", spec, PLUGINS_MAX);
     plugin = calloc(1, sizeof(*plugin));
     if ( !plugin )
-        return refuse(words, -ENOMEM, "no memory");
+        return plugins_refuse(words, -ENOMEM, "no memory");
     plugin->fd = -1;
     plugin->all = plugins;
     plugin->index = plugins->count;
     make_host(plugin);
 
-    rc = locate(plugins, given, path, plugin->name, words);
+    memcpy(plugin->name, place.name, sizeof(plugin->name));
     for ( unsigned int i = 0; !rc && i < plugins->count; i++ )
         if ( !strcmp(plugins->plugins[i]->name, plugin->name) )
-            rc = refuse(words, -EEXIST, "plugin %s stands there twice", plugin->name);
+            rc = plugins_refuse(words, -EEXIST, "plugin %s stands there twice", plugin->name);
     if ( !rc )
-        rc = add(plugins, plugin, spec, !with_options ? NULL : options ? options : "", words);
+        rc = add(plugins, plugin, spec, !with_options ? NULL : place.options ? place.options : "", words);
     if ( rc )
     {
         free_plugin(plugin);
@@ -427,7 +249,7 @@ int plugins_create(struct plugins *plugins, struct plugins_words *words)
             rc = plugin->is.create(&plugin->host, plugin->values, &plugin->instance);
         if ( rc < 0 )
         {
-            refuse(words, rc, "plugin %s: %.1000s", plugin->name,
+            plugins_refuse(words, rc, "plugin %s: %.1000s", plugin->name,
                    plugins->refused.text[0] ? plugins->refused.text : strerror(-rc));
             while ( i-- > 0 )
             {
@@ -461,7 +283,7 @@ int plugins_reload(struct plugins *plugins, struct plugins_words *words)
             plugin->created = rc >= 0;
         }
         if ( rc < 0 )
-            return refuse(words, rc, "plugin %s: %.1000s", plugin->name,
+            return plugins_refuse(words, rc, "plugin %s: %.1000s", plugin->name,
                           plugins->refused.text[0] ? plugins->refused.text : strerror(-rc));
     }
     return 0;
@@ -569,6 +391,6 @@ char *plugins_help(struct plugins *plugins, const char *spec, struct plugins_wor
         return NULL;
     out = describe(plugins->plugins[plugins->count - 1]);
     if ( !out )
-        refuse(words, -ENOMEM, "no memory");
+        plugins_refuse(words, -ENOMEM, "no memory");
     return out;
 }

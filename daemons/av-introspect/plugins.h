@@ -83,7 +83,7 @@ void plugins_window(const struct plugins *plugins, uint32_t *before, uint32_t *a
 /* What a plugin is, and a line for each of its options, whatever is required. Malloc'd; NULL with words. */
 char *plugins_help(struct plugins *plugins, const char *spec, struct plugins_words *words);
 
-/* 0, or -EPERM and who could write it. An O_PATH walk from the root; *fd is open for reading. */
-int plugins_open_trusted(const char *path, int *fd, struct plugins_words *words);
+/* Sets the words; returns rc. */
+int plugins_refuse(struct plugins_words *words, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #endif /* AV_PLUGINS_H */
