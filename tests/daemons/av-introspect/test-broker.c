@@ -321,18 +321,24 @@ static void test_domain_dies(void **state)
     is_denied(DOMID, 5);
 }
 
-static void test_wishes(void **state)
+/* The domain is protected, is not while the key has the value `lifted`, and is again with `anew`. */
+static void follows_key(const char *key, const char *lifted, const char *anew)
 {
-    (void)state;
     start();
     put(DOMID, 0, 5, MARKER_MALICIOUS);
     is_denied(DOMID, 5);
-    assert_int_equal(t.hv->ops->write_key(t.hv, "/local/domain/1/memory/av-protect", "no"), 0);
+    assert_int_equal(t.hv->ops->write_key(t.hv, key, lifted), 0);
     wait_for(status_of(DOMID, "pages", "restricted") == -1);
     runs(DOMID, 5, MARKER_MALICIOUS);
-    assert_int_equal(t.hv->ops->write_key(t.hv, "/local/domain/1/memory/av-protect", "yes"), 0);
+    assert_int_equal(t.hv->ops->write_key(t.hv, key, anew), 0);
     wait_for(status_of(DOMID, "pages", "sweep_permille") == 1000);
     is_denied(DOMID, 5);
+}
+
+static void test_wishes(void **state)
+{
+    (void)state;
+    follows_key("/local/domain/1/memory/av-protect", "no", "yes");
 }
 
 /* The configuration knows it by another name from then on; one that arrives by migration has two, too. */
@@ -341,15 +347,7 @@ static void test_renamed(void **state)
     char got[128];
 
     (void)state;
-    start();
-    put(DOMID, 0, 5, MARKER_MALICIOUS);
-    is_denied(DOMID, 5);
-    assert_int_equal(t.hv->ops->write_key(t.hv, "/local/domain/1/name", "others"), 0);
-    wait_for(status_of(DOMID, "pages", "restricted") == -1);
-    runs(DOMID, 5, MARKER_MALICIOUS);
-    assert_int_equal(t.hv->ops->write_key(t.hv, "/local/domain/1/name", "guarded anew"), 0);
-    wait_for(status_of(DOMID, "pages", "sweep_permille") == 1000);
-    is_denied(DOMID, 5);
+    follows_key("/local/domain/1/name", "others", "guarded anew");
     assert_int_equal(t.hv->ops->write_key(t.hv, "/local/domain/1/name", "guarded at last"), 0);
     wait_for(execute(DOMID, 0, 5, got) == -EPERM && count_findings("\"guarded at last\"") > 0);
 }

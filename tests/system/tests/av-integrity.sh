@@ -52,9 +52,7 @@ INIT
     printf '\000\020\000\000\000\000\000\000\353\376MARKER-OF-THIS-TEST'
     head -c 400 /dev/zero
 } > /root/more/malware
-chmod 755 /root/more/*
-(cd /root/more && find . | cpio -o -H newc) > /root/more.cpio 2> /dev/null || fail "cpio"
-cat /guests/linux.initrd /root/more.cpio > /root/initrd
+guest_ramdisk /root/more > /root/initrd
 guest_start l memory=128 ramdisk=/root/initrd config='shadow_memory=16'
 guest_wait l "guest: ready" 240
 grep "guest: place" "$(guest_console l)"

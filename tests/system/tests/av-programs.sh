@@ -18,9 +18,7 @@ echo 0 > /proc/sys/kernel/print-fatal-signals
 echo "guest: ready"
 while read -r line; do eval "$line"; done
 INIT
-chmod 755 /root/more/*
-(cd /root/more && find . | cpio -o -H newc) > /root/more.cpio 2> /dev/null || fail "cpio"
-cat /guests/linux.initrd /root/more.cpio > /root/initrd
+guest_ramdisk /root/more > /root/initrd
 
 # Other tests have this one run where there is one processor for everybody.
 : "${vcpus=2}"

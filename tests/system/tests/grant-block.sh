@@ -6,7 +6,6 @@
 . /usr/lib/xenhost/functions.sh
 mib=${mib:-4}
 rounds=${rounds:-3}
-command -v cpio > /dev/null || cpio() { busybox cpio "$@"; }
 
 modprobe brd rd_nr=1 rd_size=$(((mib + 1) * 1024)) || fail "no ramdisk"
 modprobe xen-blkback || fail "no back-end"
@@ -45,9 +44,7 @@ done
 echo "guest: ready"
 while :; do sleep 60; done
 INIT
-chmod 755 /root/more/init
-(cd /root/more && find . | cpio -o -H newc) > /root/more.cpio 2> /dev/null || fail "cpio"
-cat /guests/linux.initrd /root/more.cpio > /root/initrd
+guest_ramdisk /root/more > /root/initrd
 
 guest_start l memory=$((mib + 96)) ramdisk=/root/initrd extra="mib=$mib rounds=$rounds" \
     config="disk=[\"format=raw,vdev=xvda,access=rw,script=/root/block,target=/dev/ram0\"]"

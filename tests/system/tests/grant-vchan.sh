@@ -8,7 +8,6 @@ octets=${octets:-3000000}
 rounds=${rounds:-3}
 program=/usr/lib/xenhost/programs/vchan-echo
 path=/local/domain/0/data/vchan/echo
-command -v cpio > /dev/null || cpio() { busybox cpio "$@"; }
 
 # The guest gets the program with its libraries, and dom0's modules: its kernel is dom0's.
 mkdir -p /root/more/lib/x86_64-linux-gnu /root/more/lib64
@@ -32,9 +31,7 @@ done
 echo "guest: ready"
 while :; do sleep 60; done
 INIT
-chmod 755 /root/more/init
-(cd /root/more && find . | cpio -o -H newc) > /root/more.cpio 2> /dev/null || fail "cpio"
-cat /guests/linux.initrd /root/more.cpio > /root/initrd
+guest_ramdisk /root/more > /root/initrd
 
 guest_start l memory=192 ramdisk=/root/initrd extra="vchan=$path octets=$octets rounds=$rounds"
 for round in $(seq "$rounds"); do

@@ -7,9 +7,6 @@
 seed=${SEED:-$(($(date +%s) % 100000))}
 say "seed $seed"
 
-# Debian's dom0 has it only in there.
-command -v cpio > /dev/null || cpio() { busybox cpio "$@"; }
-
 # elf ENTRY PLACE: the header of a program with one piece, at PLACE in the file and at 4 MiB and PLACE in memory, that begins
 # at 4 MiB and ENTRY; both as escapes of two octets
 elf()
@@ -71,9 +68,7 @@ INIT
 # guarded_start [KEY=VALUE]...: the guest, named l, with all that is in /root/more; the rest is for guest_start
 guarded_start()
 {
-    chmod 755 /root/more/*
-    (cd /root/more && find . | cpio -o -H newc) > /root/more.cpio 2> /dev/null || fail "cpio"
-    cat /guests/linux.initrd /root/more.cpio > /root/initrd
+    guest_ramdisk /root/more > /root/initrd
     guest_start l memory=96 vcpus="${vcpus:-2}" ramdisk=/root/initrd config='shadow_memory=16' "$@"
     guest_wait l "guest: ready" 180
 }

@@ -38,6 +38,15 @@ guest_console()
     echo "$guest_logs/guest-$1.log"
 }
 
+# guest_ramdisk DIRECTORY: writes a ramdisk for guest_start, Debian's guest with what is in DIRECTORY put over it
+guest_ramdisk()
+{
+    chmod 755 "$1"/* || fail "nothing in $1 for a guest"
+    cat /guests/linux.initrd
+    # dom0's busybox has it, and no link to that.
+    (cd "$1" && find . | busybox cpio -o -H newc 2> /dev/null) || fail "no archive of $1"
+}
+
 # guest_start NAME [KEY=VALUE]...: starts a guest and returns once it exists.
 #   type=pvh       or hvm, which needs xenhost's --with-qemu; its firmware takes minutes under emulation
 #   memory=MIB     128       vcpus=N        1
