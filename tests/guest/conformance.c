@@ -120,6 +120,8 @@ static bool check_once(uint32_t count, unsigned int vcpus, bool then_close)
     uint32_t i;
 
     bind(count, vcpus);
+    if ( !then_close )
+        console_print("events abi=%s bound=%u", events_name(), count);
     for ( i = 0; i < count; i++ )
         event_send(ports[(uint64_t)i * STEP % count]);
     for ( i = 0; i < count; i++ )
