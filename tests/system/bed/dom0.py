@@ -24,8 +24,8 @@ ROMS = ("/usr/share/qemu/kvmvapic.bin", "/usr/share/qemu/linuxboot*.bin",
         "/usr/share/seabios/vgabios-stdvga.bin")
 
 # The modules that are loaded or may be wanted by a script, with what they depend on.
-MODULES = ("xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs xen-blkback xen-blkfront loop brd ext4 "
-           "crc32c_generic crc32c-intel ahci ata_piix sd_mod tun").split()
+MODULES = ("xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs xen-blkback xen-blkfront xen-netback xen-netfront loop brd "
+           "ext4 crc32c_generic crc32c-intel ahci ata_piix sd_mod tun").split()
 
 # Programs of the machine that scripts may count on, beside busybox and Xen's own.
 PROGRAMS = ("bash", "mke2fs", "setsid", "stdbuf", "taskset", "strace")
