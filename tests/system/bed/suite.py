@@ -16,7 +16,7 @@ from . import cache, failure, progress
 CONFIGURE = ("--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var", "--without-clamav")
 TINY = "tests/guest/guest.elf"      # our own guest, below the build directory
 PROGRAMS = "tests/system/programs"  # what system tests run in dom0; there too
-MEASURES = ("bench/merges",)        # and what benchmarks do
+MEASURES = ("bench/grant-calls", "bench/merges")    # and what benchmarks do
 PLUGINS = "tests/daemons/av-introspect/plugins/.libs"   # that do what they must not
 IN_DOM0 = "usr/lib/xenhost/programs"
 PLUGINS_IN_DOM0 = "usr/lib/xenhost/plugins"
