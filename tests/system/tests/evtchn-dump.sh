@@ -46,11 +46,11 @@ quiet=$(rebinds 5) || exit 1
 say "a dump"
 xl debug-keys e || fail "xl debug-keys"
 at=$(dumping)
+[ -n "$at" ] || fail "the dump was over when the key's call was"
 echo "the key's call is over; the dump is at domain and port $at"
 dumped=$(rebinds 10) || exit 1
 then=$(dumping)
 echo "ten seconds later it is at $then"
-[ -n "$at" ] || fail "the dump was over when the key's call was"
 [ "${then% *}" = "$id" ] || fail "the guest's channels are not being dumped"
 [ "$dumped" -le $((quiet * MOST)) ] || fail "a bind and close took $dumped us instead of $quiet us"
 wait_until 1800 dump_over || fail "the dump does not end"
