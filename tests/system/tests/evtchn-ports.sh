@@ -14,7 +14,7 @@ over()
 }
 begin=$(date +%s)
 xl debug-keys e || exit 1
-wait_until 300 over || fail "the dump does not end"
+wait_until 900 over || fail "the dump does not end"
 echo "dumped in $(($(date +%s) - begin)) s"
 xl dmesg | grep -q "^(XEN) *$PORT \[" || { xl dmesg | tail -n 5; exit 1; }
 echo "PASS: the dump reaches port $PORT"
