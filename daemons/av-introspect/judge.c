@@ -102,8 +102,8 @@ static void leave(struct judge *judge)
         judge->place.asked(judge->place.opaque, PLUGINS_MAX);
 }
 
-/* What a verdict function returned. */
-static void take(struct judge *judge, struct plugin *plugin, int said)
+/* What a verdict function returned. kind: of the event, 0 for a tick, about which nobody decides. */
+static void take(struct judge *judge, struct plugin *plugin, uint32_t kind, int said)
 {
     struct judgement *out = judge->call.out;
 
@@ -111,13 +111,17 @@ static void take(struct judge *judge, struct plugin *plugin, int said)
     {
         out->failed |= 1u << plugin->index;
         plugin->host.log(&plugin->host, AV_LOG_WARNING, "could not judge: %s", said > -4096 ? strerror(-said) : "?");
-        said = AV_UNKNOWN;
     }
     else if ( said > AV_MALICIOUS )
     {
         out->defects |= 1u << plugin->index;
         plugin->host.log(&plugin->host, AV_LOG_ERROR, "says %d, which is no verdict", said);
+    }
+    if ( said < 0 || said > AV_MALICIOUS )
+    {
         said = AV_UNKNOWN;
+        if ( plugin->is.decide & kind )
+            out->unjudged |= 1u << plugin->index;
     }
     if ( out->verdict < (uint32_t)said )
         out->verdict = said;
@@ -242,7 +246,7 @@ static void ask_scan(struct judge *judge, struct plugin *plugin, const struct av
     enter(judge, plugin);
     said = plugin->is.scan(plugin->instance, judge->attached[plugin->index].state, &judge->call, scan);
     leave(judge);
-    take(judge, plugin, said);
+    take(judge, plugin, AV_EVENT_SCAN, said);
 }
 
 void judge_page(struct judge *judge, const struct av_event *event, const void *page, enum judge_who who,
@@ -314,7 +318,7 @@ void judge_event(struct judge *judge, const struct av_event *event, enum judge_w
         enter(judge, plugin);
         said = plugin->is.event(plugin->instance, judge->attached[i].state, &judge->call, event);
         leave(judge);
-        take(judge, plugin, said);
+        take(judge, plugin, event->kind, said);
     }
     attribute(judge);
 }
@@ -340,7 +344,7 @@ unsigned int judge_tick(struct judge *judge, uint64_t deadline, struct judgement
         enter(judge, plugin);
         said = plugin->is.tick(plugin->instance, attached->state, &judge->call);
         leave(judge);
-        take(judge, plugin, said);
+        take(judge, plugin, 0, said);
     }
     return asked;
 }

@@ -38,7 +38,7 @@ struct judgement {
     uint32_t failed;                    /* a bit for each that could not judge */
     uint32_t rescan;                    /* 1: somebody asks for it */
     uint32_t more;                      /* 1: it does not depend on the page alone */
-    uint32_t pad;
+    uint32_t unjudged;                  /* a bit for each of those two that was to decide */
     struct judge_finding findings[AV_FINDINGS_MAX];
 };
 

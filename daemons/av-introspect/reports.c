@@ -63,8 +63,8 @@ static unsigned int decide(struct guard *g, const struct scan *scan, const struc
 
 unsigned int reports_of_scan(struct guard *g, const struct scan *scan, const struct scan_result *result, bool from_cache)
 {
-    unsigned int verdict = result->outcome == SCAN_DONE && result->verdict < SCAN_VERDICTS ? result->verdict :
-                           POLICY_UNJUDGED;
+    bool is_judged = result->outcome == SCAN_DONE && !result->is_unjudged && result->verdict < SCAN_VERDICTS;
+    unsigned int verdict = is_judged ? result->verdict : POLICY_UNJUDGED;
     unsigned int actions = decide(g, scan, result, verdict, from_cache);
 
     if ( scan->urgency != SCAN_AFTER )

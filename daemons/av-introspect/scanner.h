@@ -107,6 +107,7 @@ struct scan_result {
     bool     has_process;         /* pid and comm are the guest's process; path may be empty all the same */
     bool     has_context;         /* it depends on more than the page: the same page elsewhere is another question */
     uint32_t pid;
+    bool     is_unjudged;         /* SCAN_DONE: a plugin that was to decide could not, and nobody found anything */
     bool     rescan;              /* a plugin looks for something else now: all is to be judged anew */
     uint64_t generation;          /* of the rules that judged: see generation() */
     uint64_t nanoseconds;         /* that the plugins took */

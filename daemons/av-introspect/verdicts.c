@@ -152,7 +152,7 @@ void verdicts_keep(struct verdicts *verdicts, const uint8_t digest[SCAN_DIGEST_B
     struct scan_result *finding = NULL;
     struct verdict *place;
 
-    if ( result->outcome != SCAN_DONE || !result->generation || result->has_context )
+    if ( result->outcome != SCAN_DONE || result->is_unjudged || !result->generation || result->has_context )
         return;
     if ( result->verdict != SCAN_CLEAN )
     {

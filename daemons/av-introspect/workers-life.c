@@ -160,7 +160,7 @@ static void count_tick(struct scan_statistics *s, const struct process *process,
         s->tick_most_ns = nanoseconds;
 }
 
-/* What a plugin says that is no verdict was taken as if it did not know (judge.c). */
+/* What a plugin says that is no verdict was taken as if it could not judge (judge.c). */
 static void report_defects(const struct workers *w, const struct domain *domain)
 {
     for ( unsigned int i = 0; i < PLUGINS_MAX; i++ )

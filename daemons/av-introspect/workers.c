@@ -72,6 +72,19 @@ static void finish(struct workers *w, struct domain *domain, struct slot *slot, 
     announce(w);
 }
 
+/* Whoever makes a plugin fail over a page must not have it pass for one that was looked at. */
+static void name_unjudged(const struct workers *w, struct scan_result *result, uint32_t plugins)
+{
+    unsigned int first = __builtin_ctz(plugins);
+
+    result->is_unjudged = true;
+    result->others_lost += result->plugin[0] != '\0';
+    result_copy_text(result->plugin, sizeof(result->plugin), first < PLUGINS_MAX ? w->names[first] : "");
+    result_copy_text(result->rule, sizeof(result->rule), "not-judged");
+    result_copy_text(result->text, sizeof(result->text), "the plugin could not judge it; its words in the journal say why");
+    result->has_process = false;
+}
+
 void slot_judged(struct workers *w, struct domain *domain, struct slot *slot, const struct judgement *judgement,
                  uint64_t generation, uint64_t nanoseconds)
 {
@@ -79,6 +92,8 @@ void slot_judged(struct workers *w, struct domain *domain, struct slot *slot, co
     result_fill(&slot->result, &slot->others, judgement);
     slot->result.generation = generation;
     slot->result.nanoseconds = nanoseconds;
+    if ( judgement->unjudged && judgement->verdict < AV_SUSPICIOUS )
+        name_unjudged(w, &slot->result, judgement->unjudged);
     finish(w, domain, slot, SCAN_DONE);
 }
 

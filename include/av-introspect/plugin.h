@@ -300,8 +300,9 @@ struct av_host {
 /*
  * What a plugin is. Functions are NULL if it has no use for them; create without destroy leaks nothing that outlives the
  * process. A function that goes beyond its deadline, or never returns, costs its process, and with it the state of all of its
- * plugins. Verdict functions return an enum av_verdict or -errno, which counts as AV_UNKNOWN and is logged with the
- * plugin's name; any other number is a defect of the plugin, and is reported as one.
+ * plugins. Verdict functions return an enum av_verdict, or -errno: they could not judge, which is logged with the plugin's
+ * name. What one that decides could not judge is unjudged, unless somebody finds something there. Any other number is a
+ * defect of the plugin, is reported as one, and counts as -errno.
  */
 struct av_plugin {
     uint16_t abi_major, abi_minor;      /* AV_PLUGIN_VERSION fills these three in; they stay first for ever */

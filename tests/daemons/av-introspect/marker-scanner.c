@@ -56,6 +56,8 @@ static void judge(const struct scan_request *request, struct scan_result *out)
         out->verdict = SCAN_MALICIOUS;
     else if ( memmem(request->page, SCAN_PAGE_BYTES, MARKER_SUSPICIOUS, strlen(MARKER_SUSPICIOUS)) )
         out->verdict = SCAN_SUSPICIOUS;
+    else
+        out->is_unjudged = memmem(request->page, SCAN_PAGE_BYTES, MARKER_UNJUDGED, strlen(MARKER_UNJUDGED));
     if ( out->verdict )
     {
         strcpy(out->plugin, "marker");

@@ -12,6 +12,8 @@
 #define MARKER_SUSPICIOUS "SUSPECT-CODE"
 /* Who decides finds nothing here, who is told afterwards does. */
 #define MARKER_LATER      "FOUND-AFTERWARDS"
+/* Who decides cannot judge this. */
+#define MARKER_UNJUDGED   "NOBODY-KNOWS"
 /* The new value of a register that may not be. */
 #define MARKER_VALUE      UINT64_C(0xbad)
 

@@ -189,6 +189,24 @@ static void test_nobody_can_judge(void **state)
     is_denied(DOMID, 6);
 }
 
+/* One that could not is asked anew for an equal page, and where nobody may run unjudged, nobody does. */
+static void test_a_plugin_cannot_judge(void **state)
+{
+    (void)state;
+    start();
+    for ( uint64_t gfn = 5; gfn < 7; gfn++ )
+    {
+        put(DOMID, 0, gfn, CODE MARKER_UNJUDGED);
+        runs(DOMID, gfn, CODE MARKER_UNJUDGED);
+    }
+    assert_int_equal(marker_scanner_taken(), 2);
+    assert_int_equal(count_findings("unjudged"), 2);
+    stop();
+    t.settings.unjudged = UNJUDGED_WAITS;
+    start();
+    is_denied(DOMID, 5);
+}
+
 static void test_no_room(void **state)
 {
     (void)state;
@@ -747,6 +765,7 @@ int main(void)
         TEST(test_deadline_open),
         TEST(test_deadline_closed),
         TEST(test_nobody_can_judge),
+        TEST(test_a_plugin_cannot_judge),
         TEST(test_no_room),
         TEST(test_cache),
         TEST(test_left_and_taken_over),

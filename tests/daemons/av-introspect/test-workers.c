@@ -186,9 +186,19 @@ static void nonsense_is_no_verdict(void **state)
     struct scan_result result;
 
     (void)state;
-    assert_int_equal(judge_word("nonsense").verdict, SCAN_UNKNOWN);
-    assert_int_equal(judge_word("error").verdict, SCAN_UNKNOWN);
-    assert_int_equal(judge_word("log").verdict, SCAN_CLEAN);
+    /* Nor is it one that says that it cannot. */
+    for ( unsigned int i = 0; i < 2; i++ )
+    {
+        result = judge_word(i ? "nonsense" : "error");
+        assert_int_equal(result.outcome, SCAN_DONE);
+        assert_true(result.is_unjudged);
+        assert_int_equal(result.verdict, SCAN_UNKNOWN);
+        assert_string_equal(result.plugin, "bad");
+        assert_string_equal(result.rule, "not-judged");
+    }
+    result = judge_word("log");
+    assert_int_equal(result.verdict, SCAN_CLEAN);
+    assert_false(result.is_unjudged);
 
     result = judge_word("many");
     assert_int_equal(result.verdict, SCAN_MALICIOUS);

@@ -34,7 +34,7 @@ static const struct av_option options[OPTIONS] = {
     },
     [OPTION_TIMEOUT] = {
         .size = sizeof(struct av_option), .type = AV_OPTION_NUMBER, .name = "timeout", .value = "5",
-        .help = "Seconds for one piece of memory, after which it counts as unknown.", .minimum = 1, .maximum = 3600,
+        .help = "Seconds for one piece of memory, after which it is unjudged.", .minimum = 1, .maximum = 3600,
     },
 };
 
