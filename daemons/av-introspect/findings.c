@@ -34,6 +34,7 @@ struct findings {
     uint64_t limit, size, count;
     int fd;
     bool has_failed;              /* and it was said */
+    bool is_stuck;                /* it cannot be set aside, and that was said */
     pid_t hooks[HOOKS_MAX];       /* 0: free */
 };
 
@@ -184,7 +185,15 @@ static void set_aside(struct findings *f)
 
     snprintf(aside, sizeof(aside), "%s.1", f->path);
     if ( rename(f->path, aside) )
+    {
+        /* Rather too many than none. */
+        if ( !f->is_stuck )
+            log_message(LOG_ERR, LOG_HOST("findings-failed"), "%s cannot be set aside as %s: %s; it grows beyond its limit", f->path,
+                        aside, strerror(errno));
+        f->is_stuck = true;
         return;
+    }
+    f->is_stuck = false;
     close(f->fd);
     (void)open_file(f);
 }

@@ -108,6 +108,28 @@ static void too_many_are_set_aside(void **state)
     assert_int_equal(last, MANY + 1);
 }
 
+/* Something else has the name: no finding is lost for that, and it is tried again. */
+static void what_cannot_be_set_aside_grows(void **state)
+{
+    struct findings *findings;
+    uint64_t last = 0;
+
+    (void)state;
+    assert_int_equal(mkdir(aside, 0700), 0);
+    log_set_level(LOG_CRIT);
+    assert_int_equal(findings_open(&findings, path, LIMIT, NULL), 0);
+    for ( uint32_t i = 1; i <= MANY; i++ )
+        add(findings, i, POLICY_LOG);
+    assert_int_equal(count(path, &last), MANY);
+    assert_int_equal(rmdir(aside), 0);
+    add(findings, MANY + 1, POLICY_LOG);
+    findings_close(findings);
+    log_set_level(LOG_ERR);
+    assert_int_equal(count(aside, &last), MANY);
+    assert_int_equal(count(path, &last), 1);
+    assert_int_equal(last, MANY + 1);
+}
+
 static void hook_is_told(void **state)
 {
     struct findings *findings;
@@ -135,6 +157,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(too_many_are_set_aside, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(what_cannot_be_set_aside_grows, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(hook_is_told, make_directory, remove_directory),
     };
 
