@@ -52,6 +52,7 @@ static int report(struct av_call *call, const struct av_finding *theirs)
     out = &call->out->findings[call->out->count++];
     memset(out, 0, sizeof(*out));
     out->verdict = finding.verdict;
+    out->page_alone = (finding.flags & AV_FINDING_PAGE) != 0;
     out->address = finding.address;
     out->length = finding.length;
     host_calls_copy_text(out->plugin, sizeof(out->plugin), call->plugin->name);

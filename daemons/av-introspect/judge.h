@@ -23,6 +23,8 @@ struct judge_process {
 struct judge_finding {
     uint32_t verdict;                   /* enum av_verdict */
     uint32_t has_process;
+    uint32_t page_alone;                /* 1: AV_FINDING_PAGE */
+    uint32_t pad;
     uint64_t address, length;
     char plugin[AV_NAME_BYTES];
     char rule[AV_RULE_BYTES];

@@ -170,6 +170,9 @@ struct av_process {
     char     path[AV_TEXT_BYTES];       /* of the executable; "" if it is not known */
 };
 
+#define AV_FINDING_PAGE  (1u << 0)      /* scan(): what is focused on is enough, wherever it lies and whatever is beside it:
+                                         * an equal page is known for it, in all domains, and is not judged again */
+
 /*
  * What a plugin has found. A rule's name is a short stable word or two, by which a policy speaks of it; both texts are
  * copied and escaped by the host.
@@ -182,6 +185,8 @@ struct av_finding {
     uint64_t address;                   /* where, virtual or physical like the scan; 0: it has no place */
     uint64_t length;                    /* of what matched; 0: not known */
     const struct av_process *process;   /* NULL: attribute() is asked, if any plugin has one */
+    uint32_t flags;                     /* AV_FINDING_* */
+    uint32_t pad;
 };
 
 /* Part of a scatter read; status is written, the rest is read. */

@@ -90,6 +90,8 @@ static const struct row rows[] = {
     ROW(av_finding, address, 24, 8),
     ROW(av_finding, length, 32, 8),
     ROW(av_finding, process, 40, 8),
+    ROW(av_finding, flags, 48, 4),
+    ROW(av_finding, pad, 52, 4),
 
     ROW(av_read, size, 0, 4),
     ROW(av_read, status, 4, 4),
@@ -162,7 +164,7 @@ static const struct { const char *type; size_t bytes, bytes_now; } sizes[] = {
     { "av_domain", 296, sizeof(struct av_domain) },
     { "av_scan", 56, sizeof(struct av_scan) },
     { "av_process", 304, sizeof(struct av_process) },
-    { "av_finding", 48, sizeof(struct av_finding) },
+    { "av_finding", 56, sizeof(struct av_finding) },
     { "av_read", 32, sizeof(struct av_read) },
     { "av_mapping", 32, sizeof(struct av_mapping) },
     { "av_option", 56, sizeof(struct av_option) },

@@ -193,7 +193,7 @@ static int report(const struct clamav *c, struct av_call *call, const struct av_
     struct av_finding finding = {
         .size = sizeof(finding), .verdict = is_unwanted ? AV_SUSPICIOUS : AV_MALICIOUS, .rule = name,
         .text = crosses ? "a signature of ClamAV matches, across the page's boundary" : "a signature of ClamAV matches",
-        .address = scan->address + scan->focus,
+        .address = scan->address + scan->focus, .flags = crosses ? 0 : AV_FINDING_PAGE,
     };
 
     c->host->report(call, &finding);
