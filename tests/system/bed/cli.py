@@ -143,7 +143,7 @@ class Parts:
                 raise failure.Failure(failure.USAGE, "--suite %s: no such directory" % options.suite)
             self.suite, self.tiny = os.path.realpath(options.suite), options.tiny
         else:
-            self.suite, self.tiny = suite.build(TOP, where, options.build, jobs)
+            self.suite, self.tiny = suite.build(TOP, where, options.build, jobs, getattr(options, "with_clamav", False))
             self.tiny = options.tiny or self.tiny
         self.modules = []
         if getattr(options, "guest_modules", False):
@@ -200,6 +200,9 @@ def parser():
                              help="the host has an IOMMU (amd only)")
             one.add_argument("--with-qemu", action="store_true",
                              help="put QEMU into dom0, for HVM guests (package qemu-system-xen)")
+            one.add_argument("--with-clamav", action="store_true",
+                             help="build the suite with libclamav, which is 50 MiB more in dom0's memory "
+                             "(package libclamav-dev)")
             one.add_argument("--guest-modules", action="store_true",
                              help="put kernel modules for Linux guests into dom0 (/guests/modules)")
             one.add_argument("--xen-option", action="append", default=[], metavar="KEY=VALUE",

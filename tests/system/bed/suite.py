@@ -12,8 +12,9 @@ import shutil
 
 from . import cache, failure, progress
 
+CONFIGURE = ("--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var")
 # libclamav and what it needs are 50 MiB, which dom0 would have in memory.
-CONFIGURE = ("--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var", "--without-clamav")
+CLAMAV = {True: "--with-clamav", False: "--without-clamav"}
 TINY = "tests/guest/guest.elf"      # our own guest, below the build directory
 PROGRAMS = "tests/system/programs"  # what system tests run in dom0; there too
 MEASURES = ("bench/grant-calls", "bench/merges")    # and what benchmarks do
@@ -22,19 +23,21 @@ IN_DOM0 = "usr/lib/xenhost/programs"
 PLUGINS_IN_DOM0 = "usr/lib/xenhost/plugins"
 
 
-def build(top, where, builddir=None, jobs=2):
+def build(top, where, builddir=None, jobs=2, clamav=False):
     """Installs below the directory `where`; returns (the installed tree, the tiny guest or None)."""
     if not os.path.exists(os.path.join(top, "configure.ac")):
         raise failure.Failure(failure.PREPARE, "%s has no configure.ac to build the suite from; "
                               "give an installed tree with --suite DIR" % top)
     key = hashlib.sha256(os.path.realpath(builddir or top).encode()).hexdigest()[:12]
+    if clamav and not builddir:
+        key += "-clamav"
     log = os.path.join(cache.directory("logs"), "suite-%s.log" % key)
     with cache.lock("suite-" + key):
         open(log, "w").close()
         work = builddir or cache.directory("build", key)
         install = os.path.join(where, "suite")
         if not builddir:
-            _configure(top, work, log)
+            _configure(top, work, log, CLAMAV[clamav])
         with progress.step("building the suite (a minute at first, then only what changed)"):
             progress.run(["make", "-C", work, "-j%d" % jobs], "building the suite", log)
             progress.run(["make", "-C", work, "install", "DESTDIR=" + install],
@@ -54,7 +57,7 @@ def build(top, where, builddir=None, jobs=2):
         return install, shutil.copy(tiny, where) if os.path.exists(tiny) else None
 
 
-def _configure(top, work, log):
+def _configure(top, work, log, clamav):
     script = os.path.join(top, "configure")
     if not os.path.exists(script) or \
             os.path.getmtime(script) < os.path.getmtime(os.path.join(top, "configure.ac")):
@@ -63,4 +66,4 @@ def _configure(top, work, log):
     status = os.path.join(work, "config.status")
     if not os.path.exists(status) or os.path.getmtime(status) < os.path.getmtime(script):
         with progress.step("configuring the suite (about 15 seconds)"):
-            progress.run([os.path.realpath(script)] + list(CONFIGURE), "configure", log, cwd=work)
+            progress.run([os.path.realpath(script)] + list(CONFIGURE) + [clamav], "configure", log, cwd=work)

@@ -19,16 +19,16 @@ elf()
     printf '\000\020\000\000\000\000\000\000'
 }
 
-# code WORD: what writes WORD (8 characters) and a newline, and ends
+# code WORD [stays]: what writes WORD (8 characters) and a newline, and ends, or goes round for ever
 code()
 {
-    # write(1, behind the code, 9); exit(0)
+    # write(1, behind the code, 9); exit(0), or a jump to itself
     printf '\270\001\000\000\000\277\001\000\000\000\110\215\065\020\000\000\000\272\011\000\000\000\017\005'
-    printf '\270\074\000\000\000\061\377\017\005'
+    [ "${2:-}" = stays ] && printf '\353\376\220\220\220\220\220\220\220' || printf '\270\074\000\000\000\061\377\017\005'
     printf '%s\n' "$1"
 }
 
-# program WORD BEHIND: the smallest of programs; what is BEHIND lies on its page
+# program WORD BEHIND [stays]: the smallest of programs; what is BEHIND lies on its page
 program()
 {
     elf '\170\000' '\000\000'
