@@ -102,7 +102,10 @@ static void leave(struct judge *judge)
         judge->place.asked(judge->place.opaque, PLUGINS_MAX);
 }
 
-/* What a verdict function returned. kind: of the event, 0 for a tick, about which nobody decides. */
+/*
+ * What a verdict function returned; before leave(), as a line is that of whoever is asked. kind: of the event, 0 for a tick,
+ * about which nobody decides.
+ */
 static void take(struct judge *judge, struct plugin *plugin, uint32_t kind, int said)
 {
     struct judgement *out = judge->call.out;
@@ -189,7 +192,6 @@ void judge_attach(struct judge *judge, const struct av_domain *domain, uint64_t 
         enter(judge, plugin);
         if ( plugin->is.attach )
             rc = plugin->is.attach(plugin->instance, &judge->call, domain, &judge->attached[i].state);
-        leave(judge);
         judge->attached[i].is = !rc;
         if ( rc )
         {
@@ -197,6 +199,7 @@ void judge_attach(struct judge *judge, const struct av_domain *domain, uint64_t 
             plugin->host.log(&plugin->host, AV_LOG_ERROR, "cannot look into domain %u: %s", domain->domid,
                              rc > -4096 && rc < 0 ? strerror(-rc) : "?");
         }
+        leave(judge);
     }
 }
 
@@ -245,8 +248,8 @@ static void ask_scan(struct judge *judge, struct plugin *plugin, const struct av
 
     enter(judge, plugin);
     said = plugin->is.scan(plugin->instance, judge->attached[plugin->index].state, &judge->call, scan);
-    leave(judge);
     take(judge, plugin, AV_EVENT_SCAN, said);
+    leave(judge);
 }
 
 void judge_page(struct judge *judge, const struct av_event *event, const void *page, enum judge_who who,
@@ -317,8 +320,8 @@ void judge_event(struct judge *judge, const struct av_event *event, enum judge_w
             continue;
         enter(judge, plugin);
         said = plugin->is.event(plugin->instance, judge->attached[i].state, &judge->call, event);
-        leave(judge);
         take(judge, plugin, event->kind, said);
+        leave(judge);
     }
     attribute(judge);
 }
@@ -343,8 +346,8 @@ unsigned int judge_tick(struct judge *judge, uint64_t deadline, struct judgement
         asked++;
         enter(judge, plugin);
         said = plugin->is.tick(plugin->instance, attached->state, &judge->call);
-        leave(judge);
         take(judge, plugin, 0, said);
+        leave(judge);
     }
     return asked;
 }
