@@ -342,6 +342,12 @@ static void yara_in_a_worker(void **state)
     assert_string_equal(result.rule, "Crossing");
     assert_string_equal(result.text, "over two pages");
     assert_true(result.has_context);
+    /* What the page alone holds, its equals hold. */
+    memcpy(page, "begins-ends", 11);
+    submit_page(1, page, true);
+    result = wait_result();
+    assert_int_equal(result.verdict, SCAN_MALICIOUS);
+    assert_false(result.has_context);
 }
 
 /* ---- events ---- */

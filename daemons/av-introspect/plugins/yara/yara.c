@@ -47,11 +47,18 @@ struct yara {
     int verdict, timeout;
 };
 
+/* A rule that matches. */
+struct found {
+    const YR_RULE *rule;
+    struct av_finding finding;
+};
+
 /* What one scan tells the callback. */
 struct piece {
     const struct yara *yara;
-    struct av_call *call;
     const struct av_scan *scan;
+    struct found found[AV_FINDINGS_MAX];    /* the host takes no more */
+    unsigned int count;
     int verdict;
 };
 
@@ -204,28 +211,47 @@ static int on_rule(YR_SCAN_CONTEXT *context, int message, void *data, void *arg)
     finding.address = piece->scan->address + offset;
     if ( piece->verdict < (int)finding.verdict )
         piece->verdict = finding.verdict;
-    return piece->yara->host->report(piece->call, &finding) ? CALLBACK_ABORT : CALLBACK_CONTINUE;
+    piece->found[piece->count++] = (struct found){ .rule = rule, .finding = finding };
+    return piece->count == AV_FINDINGS_MAX ? CALLBACK_ABORT : CALLBACK_CONTINUE;
+}
+
+/* The rule matches on what the scan is about, whatever lies beside it. */
+static int on_rule_alone(YR_SCAN_CONTEXT *context, int message, void *data, void *arg)
+{
+    struct piece *piece = arg;
+
+    (void)context;
+    for ( unsigned int i = 0; message == CALLBACK_MSG_RULE_MATCHING && i < piece->count; i++ )
+        if ( piece->found[i].rule == data )
+            piece->found[i].finding.flags |= AV_FINDING_PAGE;
+    return CALLBACK_CONTINUE;
+}
+
+static int look(struct yara *y, YR_CALLBACK_FUNC callback, struct piece *piece, const uint8_t *bytes, uint64_t length)
+{
+    yr_scanner_set_callback(y->scanner, callback, piece);
+    return yr_scanner_scan_mem(y->scanner, bytes, length);
 }
 
 static int scan(void *instance, void *attached, struct av_call *call, const struct av_scan *scan)
 {
     struct yara *y = instance;
-    struct piece piece = { .yara = y, .call = call, .scan = scan, .verdict = AV_CLEAN };
+    struct piece piece = { .yara = y, .scan = scan, .verdict = AV_CLEAN };
     uint64_t remaining = y->host->remaining(call) / US_A_SECOND;
     int rc;
 
     (void)attached;
     /* At least one second: nobody may wait any more, but a verdict is of use to the next. */
     yr_scanner_set_timeout(y->scanner, remaining < (uint64_t)y->timeout ? remaining ? remaining : 1 : (uint64_t)y->timeout);
-    yr_scanner_set_callback(y->scanner, on_rule, &piece);
-    rc = yr_scanner_scan_mem(y->scanner, scan->bytes, scan->length);
-    if ( rc == ERROR_SCAN_TIMEOUT )
-        return piece.verdict > AV_UNKNOWN ? piece.verdict : -ETIME;
-    if ( rc == ERROR_INSUFFICIENT_MEMORY )
-        return piece.verdict > AV_UNKNOWN ? piece.verdict : -ENOMEM;
-    if ( rc )
-        return piece.verdict > AV_UNKNOWN ? piece.verdict : -EIO;
-    return piece.verdict;
+    rc = look(y, on_rule, &piece, scan->bytes, scan->length);
+    /* Mostly there is nothing. That this look fails is no harm: what is found is asked about again, then. */
+    if ( piece.count && scan->length > scan->focus_length )
+        (void)look(y, on_rule_alone, &piece, scan->bytes + scan->focus, scan->focus_length);
+    for ( unsigned int i = 0; i < piece.count; i++ )
+        y->host->report(call, &piece.found[i].finding);
+    if ( !rc || piece.verdict > AV_UNKNOWN )
+        return piece.verdict;
+    return rc == ERROR_SCAN_TIMEOUT ? -ETIME : rc == ERROR_INSUFFICIENT_MEMORY ? -ENOMEM : -EIO;
 }
 
 const struct av_plugin av_plugin = {
