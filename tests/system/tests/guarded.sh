@@ -7,15 +7,15 @@
 seed=${SEED:-$(($(date +%s) % 100000))}
 say "seed $seed"
 
-# elf ENTRY PLACE: the header of a program with one piece, at PLACE in the file and at 4 MiB and PLACE in memory, that begins
-# at 4 MiB and ENTRY; both as escapes of two octets
+# elf ENTRY PLACE [LENGTH]: the header of a program with one piece, at PLACE in the file and at 4 MiB and PLACE in memory, that
+# begins at 4 MiB and ENTRY; as escapes of two octets. It is 1 KiB long, or LENGTH
 elf()
 {
     printf '\177ELF\002\001\001\000\000\000\000\000\000\000\000\000\002\000\076\000\001\000\000\000'
     printf "$1\\100\\000\\000\\000\\000\\000\\100\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000"
     printf '\000\000\000\000\100\000\070\000\001\000\000\000\000\000\000\000'
     printf "\\001\\000\\000\\000\\005\\000\\000\\000$2\\000\\000\\000\\000\\000\\000$2\\100\\000\\000\\000\\000\\000"
-    printf "$2\\100\\000\\000\\000\\000\\000\\000\\004\\000\\000\\000\\000\\000\\000\\000\\004\\000\\000\\000\\000\\000\\000"
+    printf "$2\\100\\000\\000\\000\\000\\000${3:-\\000\\004}\\000\\000\\000\\000\\000\\000${3:-\\000\\004}\\000\\000\\000\\000\\000\\000"
     printf '\000\020\000\000\000\000\000\000'
 }
 
@@ -32,7 +32,7 @@ code()
 program()
 {
     elf '\170\000' '\000\000'
-    code "$1"
+    code "$1" "${3:-}"
     printf '%s' "$2"
     head -c 700 /dev/zero
 }
@@ -47,6 +47,16 @@ paged()
     head -c $((32 - ${#1})) /dev/zero
     code "$2"
     head -c 1000 /dev/zero
+}
+
+# crossing WORD TEXT: one of two pages; TEXT begins on the first, whose code is executed, and ends on the second
+crossing()
+{
+    elf '\170\000' '\000\000' '\000\040'
+    code "$1"
+    head -c $((4096 - 162 - ${#2} / 2)) /dev/zero
+    printf '%s' "$2"
+    head -c $((4096 - ${#2} + ${#2} / 2)) /dev/zero
 }
 
 mkdir -p /root/more
