@@ -14,7 +14,7 @@ broker_dead() { tail -n 30 "$log" >&2; memeventctl av status l >&2; fail "the br
 start()
 {
     # Nobody is let run unjudged, however slow this host is.
-    av-introspect --foreground --findings $findings --deadline 60000 --unjudged waits --plugin yara:rules=/etc/eicar.yar >> $log 2>&1 &
+    av-introspect --foreground --findings $findings --deadline 60000 --unjudged waits --plugin yara:rules=/etc/eicar.yar,timeout=60 >> $log 2>&1 &
     pid=$!
 }
 

@@ -12,7 +12,7 @@ echo 'rule EICAR { strings: $a = "EICAR-STANDARD-ANTIVIRUS-TEST-FILE" condition:
 guarded_start
 keeps_memory
 # Nobody is let run unjudged, however slow this host is.
-av-introspect --foreground --protect l --findings /root/findings --plugin yara:rules=/etc/eicar.yar --unjudged waits > $log 2>&1 &
+av-introspect --foreground --protect l --findings /root/findings --plugin yara:rules=/etc/eicar.yar,timeout=60 --unjudged waits > $log 2>&1 &
 pid=$!
 guards "by its name" 1
 

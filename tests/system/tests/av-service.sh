@@ -86,7 +86,7 @@ pass "what is wrong in the configuration is named, and not tried again"
 
 say "the service, and what it may do"
 cat > $configuration <<'CONF'
-plugin = yara:rules=/etc/xen-memevent/eicar.yar
+plugin = yara:rules=/etc/xen-memevent/eicar.yar,timeout=60
 protect = l*
 deadline = 60000
 unjudged = waits
