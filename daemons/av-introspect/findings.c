@@ -188,8 +188,8 @@ static void set_aside(struct findings *f)
     {
         /* Rather too many than none. */
         if ( !f->is_stuck )
-            log_message(LOG_ERR, LOG_HOST("findings-failed"), "%s cannot be set aside as %s: %s; it grows beyond its limit", f->path,
-                        aside, strerror(errno));
+            log_message(LOG_ERR, LOG_HOST("findings-failed"), "%s cannot be set aside as %s: %s; it grows beyond its limit",
+                        f->path, aside, strerror(errno));
         f->is_stuck = true;
         return;
     }

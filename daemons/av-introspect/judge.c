@@ -103,8 +103,8 @@ static void leave(struct judge *judge)
 }
 
 /*
- * What a verdict function returned; before leave(), as a line is that of whoever is asked. kind: of the event, 0 for a tick,
- * about which nobody decides.
+ * What a verdict function returned; before leave(), as a line is that of whoever is asked. kind: of the event, 0 for
+ * a tick, about which nobody decides.
  */
 static void take(struct judge *judge, struct plugin *plugin, uint32_t kind, int said)
 {

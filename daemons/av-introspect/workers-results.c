@@ -47,7 +47,8 @@ void result_fill(struct scan_result *result, struct scan_finding **others, const
     *others = NULL;
     result->verdict = judgement->verdict;
     /* What else was read can only make it worse, and it is bad enough. */
-    result->has_context = judgement->more && !(finding && finding->page_alone && finding->verdict == judgement->verdict);
+    result->has_context = judgement->more &&
+                          !(finding && finding->page_alone && finding->verdict == judgement->verdict);
     result->rescan = judgement->rescan;
     result->others_lost = judgement->lost;
     if ( !finding )

@@ -81,7 +81,8 @@ static void name_unjudged(const struct workers *w, struct scan_result *result, u
     result->others_lost += result->plugin[0] != '\0';
     result_copy_text(result->plugin, sizeof(result->plugin), first < PLUGINS_MAX ? w->names[first] : "");
     result_copy_text(result->rule, sizeof(result->rule), "not-judged");
-    result_copy_text(result->text, sizeof(result->text), "the plugin could not judge it; its words in the journal say why");
+    result_copy_text(result->text, sizeof(result->text),
+                     "the plugin could not judge it; its words in the journal say why");
     result->has_process = false;
 }
 
