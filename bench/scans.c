@@ -3,7 +3,7 @@
  * bench/introspection's program on this machine: what a page costs until its verdict is there, by the tier that has it.  Workers
  * are real ones, sandboxed as on a host; there is no Xen, and no guest.  What the figures mean is introspection.py's business.
  *
- *   scans WORKER PLUGINS ROUNDS PAGES RULES...     av-worker; a directory with yara.so; files of rules, one tier each
+ *   scans WORKER PLUGINS ROUNDS PAGES TIER=PLUGIN...      av-worker; a directory of plugins; names, and a plugin with options each
  */
 #include <errno.h>
 #include <poll.h>
@@ -23,6 +23,14 @@
 
 /* A round's pages are others than the one's before, and fit here. */
 #define PAGES_MAX   65536u
+
+#define TIERS_MAX   8
+
+/* What a worker with one plugin judges. */
+struct tier {
+    const char *name;
+    struct scanner scanner;
+};
 
 static uint8_t *pages;
 static unsigned int count;
@@ -132,7 +140,8 @@ static struct scan_result judge(const struct scanner *scanner, unsigned int i)
     static uint64_t last;
     const uint64_t id = ++last;
     const struct scan_request request = {
-        .id = id, .domid = 1, .urgency = SCAN_DECIDE, .gfn = i, .budget_ms = PATIENCE_MS,
+        /* Whether it would decide or be told afterwards: it is asked. */
+        .id = id, .domid = 1, .urgency = SCAN_NOTIFY, .gfn = i, .budget_ms = PATIENCE_MS,
         .page = pages + (size_t)i * SCAN_PAGE_BYTES,
     };
     struct scan_result result;
@@ -155,7 +164,7 @@ static struct scan_result judge(const struct scanner *scanner, unsigned int i)
     return result;
 }
 
-static void measure_worker(const struct scanner *scanner, const char *tier, unsigned int round, uint64_t *ns, uint64_t *hop)
+static void measure_worker(const struct tier *tier, unsigned int round, uint64_t *ns, uint64_t *hop)
 {
     uint64_t *plugins = calloc(count, sizeof(*plugins));
 
@@ -165,44 +174,50 @@ static void measure_worker(const struct scanner *scanner, const char *tier, unsi
     {
         uint64_t began = now();
 
-        plugins[i] = judge(scanner, i).nanoseconds;
+        plugins[i] = judge(&tier->scanner, i).nanoseconds;
         ns[i] = now() - began;
         hop[i] = ns[i] > plugins[i] ? ns[i] - plugins[i] : 0;
     }
-    say(tier, round, "all", ns);
-    say(tier, round, "plugin", plugins);
-    say(tier, round, "hop", hop);
+    say(tier->name, round, "all", ns);
+    say(tier->name, round, "plugin", plugins);
+    say(tier->name, round, "hop", hop);
     free(plugins);
 }
 
-static void open_workers(struct scanner *scanner, char **argv, const char *rules)
+/* what: TIER=PLUGIN, which is taken apart. */
+static void open_tier(struct tier *tier, char **argv, char *what)
 {
+    char *plugin = strchr(what, '='), line[4096];
     struct plugins_words words = { "" };
-    char plugin[4096];
     const struct workers_options options = {
-        .program = argv[1], .directory = argv[2], .plugins = plugin, .user = "nobody", .memory = WORKERS_MEMORY,
+        .program = argv[1], .directory = argv[2], .plugins = line, .user = "nobody", .memory = WORKERS_MEMORY,
         .hang_ms = WORKERS_HANG_MS, .processes = 1,
     };
 
-    if ( snprintf(plugin, sizeof(plugin), "yara:rules=%s\n", rules) >= (int)sizeof(plugin) )
-        fail(rules, strerror(ENAMETOOLONG));
-    if ( workers_open(scanner, &options, &words) || workers_wait(scanner, PATIENCE_MS, &words) )
-        fail(rules, words.text);
-    if ( scanner->add_domain(scanner->opaque, 1) )
-        fail(rules, "no worker");
-    judge(scanner, 0);            /* it is there from here on */
+    if ( !plugin )
+        fail(what, "it is no TIER=PLUGIN");
+    *plugin++ = 0;
+    tier->name = what;
+    if ( snprintf(line, sizeof(line), "%s\n", plugin) >= (int)sizeof(line) )
+        fail(what, strerror(ENAMETOOLONG));
+    if ( workers_open(&tier->scanner, &options, &words) || workers_wait(&tier->scanner, PATIENCE_MS, &words) )
+        fail(what, words.text);
+    if ( tier->scanner.add_domain(tier->scanner.opaque, 1) )
+        fail(what, "no worker");
+    judge(&tier->scanner, 0);     /* it is there from here on */
 }
 
 int main(int argc, char **argv)
 {
     unsigned int rounds = argc > 3 ? atoi(argv[3]) : 0;
-    struct scanner scanners[8];
+    struct tier tiers[TIERS_MAX];
+    unsigned int tiers_count = argc > 5 ? argc - 5 : 0;
     uint64_t *ns, *hop;
 
     count = argc > 4 ? atoi(argv[4]) : 0;
-    if ( argc < 5 || argc - 5 > 8 || !rounds || !count || count > PAGES_MAX )
+    if ( argc < 5 || tiers_count > TIERS_MAX || !rounds || !count || count > PAGES_MAX )
     {
-        fprintf(stderr, "Usage: scans WORKER PLUGINS ROUNDS PAGES RULES...\n");
+        fprintf(stderr, "Usage: scans WORKER PLUGINS ROUNDS PAGES TIER=PLUGIN...\n");
         return 64;
     }
     log_open("scans", true);
@@ -212,18 +227,18 @@ int main(int argc, char **argv)
     hop = calloc(count, sizeof(*hop));
     if ( !pages || !ns || !hop )
         fail("memory", strerror(ENOMEM));
-    for ( int i = 5; i < argc; i++ )
-        open_workers(&scanners[i - 5], argv, argv[i]);
+    for ( unsigned int i = 0; i < tiers_count; i++ )
+        open_tier(&tiers[i], argv, argv[5 + i]);
     for ( unsigned int round = 1; round <= rounds; round++ )
     {
         make_pages();
         measure_digest(round, ns);
         measure_known(round, ns);
-        for ( int i = 5; i < argc; i++ )
-            measure_worker(&scanners[i - 5], strrchr(argv[i], '/') ? strrchr(argv[i], '/') + 1 : argv[i], round, ns, hop);
+        for ( unsigned int i = 0; i < tiers_count; i++ )
+            measure_worker(&tiers[i], round, ns, hop);
     }
-    for ( int i = 5; i < argc; i++ )
-        scanners[i - 5].close(scanners[i - 5].opaque);
+    for ( unsigned int i = 0; i < tiers_count; i++ )
+        tiers[i].scanner.close(tiers[i].scanner.opaque);
     free(pages);
     free(ns);
     free(hop);

@@ -33,7 +33,10 @@ MEMEVENT = "arch_7"     # as xenperf calls our hypercall's number
 TIERS = (("digest", "all", "SHA-256 of the page"), ("known", "all", "a verdict that is known, with it"),
          ("rules1", "all", "a worker, YARA with 1 rule"), ("rules1", "plugin", "  of it YARA"), ("rules1", "hop", "  of it the way there and back"),
          ("rules1000", "all", "a worker, YARA with 1,000 rules"), ("rules1000", "plugin", "  of it YARA"),
-         ("rules1000", "hop", "  of it the way there and back"))
+         ("rules1000", "hop", "  of it the way there and back"),
+         ("signatures1", "all", "a worker, ClamAV with 1 signature"), ("signatures1", "plugin", "  of it ClamAV"),
+         ("signatures1000", "all", "a worker, ClamAV with 1,000 signatures"), ("signatures1000", "plugin", "  of it ClamAV"))
+COUNTS = (1, 1000)      # of rules and of signatures
 
 
 def parser():
@@ -66,21 +69,38 @@ def write_rules(path, count):
     os.chmod(path, 0o644)
 
 
+def write_signatures(path, count):
+    """A database for ClamAV, whose signatures match nothing either."""
+    draw = random.Random(count)
+    os.mkdir(path)
+    with open(os.path.join(path, "bench.ndb"), "w") as out:
+        for i in range(count):
+            out.write("Bench.N%d:0:*:%s\n" % (i, "%032x" % draw.getrandbits(128)))
+    os.chmod(path, 0o755)
+    os.chmod(os.path.join(path, "bench.ndb"), 0o644)
+
+
 def scan(options):
     """Lines of bench/scans. Plugins are loaded only from where nobody else can write."""
     build = os.path.abspath(options.build)
     program, worker = os.path.join(build, "bench", "scans"), os.path.join(build, "daemons", "av-introspect", "av-worker")
-    plugin = os.path.join(build, "daemons", "av-introspect", "plugins", "yara", ".libs", "yara.so")
-    for path in program, worker, plugin:
+    yara, clamav = (os.path.join(build, "daemons", "av-introspect", "plugins", name, ".libs", name + ".so") for name in ("yara", "clamav"))
+    for path in program, worker, yara:
         if not os.path.exists(path):
             raise failure.Failure(failure.PREPARE, "%s is missing: name a directory where the suite is built, --build DIR" % path)
     with tempfile.TemporaryDirectory(prefix="bench-introspection-") as where:
         os.chmod(where, 0o755)
-        os.chmod(shutil.copy(plugin, where), 0o755)
-        rules = [os.path.join(where, "rules%d" % count) for count in (1, 1000)]
-        for path in rules:
-            write_rules(path, int(os.path.basename(path)[len("rules"):]))
-        done = subprocess.run([program, worker, where, str(options.rounds), str(options.scans)] + rules, stdout=subprocess.PIPE, text=True)
+        kinds = [("rules", yara, "rules", write_rules)]
+        if os.path.exists(clamav):      # the suite can be built without it
+            kinds.append(("signatures", clamav, "database", write_signatures))
+        words = []
+        for tier, plugin, option, write in kinds:
+            os.chmod(shutil.copy(plugin, where), 0o755)
+            for count in COUNTS:
+                path = os.path.join(where, "%s%d" % (tier, count))
+                write(path, count)
+                words.append("%s=%s:%s=%s" % (os.path.basename(path), os.path.basename(plugin)[:-len(".so")], option, path))
+        done = subprocess.run([program, worker, where, str(options.rounds), str(options.scans)] + words, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         raise failure.Failure(done.returncode, "bench/scans did not end as it should")
     return done.stdout.splitlines()
@@ -176,7 +196,7 @@ def as_text(machine, scans, table):
     lines = ["the median of the rounds (least-most)", ""]
     if scans:
         lines.append("%-46s%32s%32s" % ("a page's verdict, on this machine, us", "p50", "p99"))
-        for tier, part, text in TIERS:
+        for tier, part, text in (row for row in TIERS if row[:2] in scans):
             lines.append("  %-44s" % text + "".join(
                 "%32s" % cell([ns / 1000 for ns in scans[tier, part][name]], 1) for name in ("p50", "p99")))
         lines.append("")
