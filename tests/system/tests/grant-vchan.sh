@@ -54,7 +54,7 @@ echo "PASS: dom0 and a guest: $rounds times $octets octets there and back"
 
 # A path that does not begin with a slash is in the guest's own part of xenstore.
 guest_start answers memory=192 ramdisk=/root/initrd extra="vchan=server peer=later at=data/echo octets=0 rounds=$rounds"
-guest_wait answers "guest: whom with" 120
+guest_wait answers "guest: whom with" 300
 guest_start asks memory=192 ramdisk=/root/initrd \
     extra="vchan=client peer=$(guest_id answers) at=/local/domain/$(guest_id answers)/data/echo octets=$octets rounds=$rounds"
 guest_tell answers "$(guest_id asks)"
