@@ -242,6 +242,17 @@ static void test_cache(void **state)
     assert_int_equal(marker_scanner_taken(), taken + 1);
 }
 
+/* A broker ends while a vCPU waits for it to judge a page. */
+static void stop_while_it_waits(struct runner *r)
+{
+    start();
+    put(DOMID, 0, 5, MARKER_MALICIOUS);
+    marker_scanner_hold(true);
+    begin(r, 0, 5);
+    wait_for(marker_scanner_held() == 1);
+    stop();
+}
+
 /* Page and vCPUs of a broker that is gone are the next one's. */
 static void test_left_and_taken_over(void **state)
 {
@@ -249,12 +260,7 @@ static void test_left_and_taken_over(void **state)
 
     (void)state;
     t.settings.at_exit = EXIT_GUARD;
-    start();
-    put(DOMID, 0, 5, MARKER_MALICIOUS);
-    marker_scanner_hold(true);
-    begin(&r, 0, 5);
-    wait_for(marker_scanner_held() == 1);
-    stop();
+    stop_while_it_waits(&r);
     assert_false(is_done(&r));
     marker_scanner_hold(false);
     start();
@@ -268,12 +274,7 @@ static void test_let_go(void **state)
     struct runner r;
 
     (void)state;
-    start();
-    put(DOMID, 0, 5, MARKER_MALICIOUS);
-    marker_scanner_hold(true);
-    begin(&r, 0, 5);
-    wait_for(marker_scanner_held() == 1);
-    stop();
+    stop_while_it_waits(&r);
     pthread_join(r.thread, NULL);
     assert_int_equal(r.rc, 0);
     runs(DOMID, 5, MARKER_MALICIOUS);
@@ -300,12 +301,7 @@ static void test_nobody_can_take_over(void **state)
     (void)state;
     is_alone = true;
     t.settings.at_exit = EXIT_GUARD;
-    start();
-    put(DOMID, 0, 5, MARKER_MALICIOUS);
-    marker_scanner_hold(true);
-    begin(&r, 0, 5);
-    wait_for(marker_scanner_held() == 1);
-    stop();
+    stop_while_it_waits(&r);
     pthread_join(r.thread, NULL);
     is_alone = false;
     assert_int_equal(r.rc, 0);
