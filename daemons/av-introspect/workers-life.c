@@ -166,7 +166,7 @@ static void report_defects(const struct workers *w, const struct domain *domain)
     for ( unsigned int i = 0; i < PLUGINS_MAX; i++ )
         if ( w->judgement.defects & 1U << i )
             log_message(LOG_ERR, LOG_DOMAIN(domain->domid, NULL, "plugin-defect"),
-                        "plugin %s gave a verdict that is none, which counts as unknown", w->names[i]);
+                        "plugin %s gave a verdict that is none, which counts as if it could not judge", w->names[i]);
 }
 
 static void judged(struct workers *w, struct runner *runner, uint64_t nanoseconds)
