@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # xenhost: --timeout 1800 --guest-crash allow
-# only: soak
 # A guest that is saved while it uses N levels of event channels: it finds two levels where it is restored, and can
 # register anew.
 . /usr/lib/xenhost/functions.sh

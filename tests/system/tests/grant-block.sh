@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # xenhost: --timeout 1200
-# only: soak
 # A Linux guest writes to a disk that dom0's block back-end serves from memory, through grants that are mapped and
 # unmapped for each request; both sides read it again and compare.
 . /usr/lib/xenhost/functions.sh
