@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A Xen source tree whose build counts: Xen's own performance counters switched on, and nothing else changed."""
+"""A Xen source tree whose build counts: Xen's own performance counters switched on, and what a benchmark says of others."""
 
 import fnmatch
 import os

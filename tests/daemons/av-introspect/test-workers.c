@@ -307,30 +307,38 @@ static void memory_beyond_the_page(void **state)
     assert_string_equal(result.text, "bwaz");
 }
 
-/* A match that begins in the page before, with rules that the loader has compiled. */
-static void yara_in_a_worker(void **state)
+/* Workers with these rules, and a guest whose page before the one that is judged is frame 40. */
+static void begin_yara(const char *rules, uint32_t hang_ms)
 {
-    static char page[SCAN_PAGE_BYTES];
     char plugins[3 * PATH_MAX], path[2 * PATH_MAX];
     struct workers_options options;
-    struct scan_result result;
     FILE *file;
 
-    (void)state;
     end(NULL);
     snprintf(path, sizeof(path), "%s/rules.yar", av_directory);
     file = fopen(path, "w");
-    fputs("rule Crossing { meta: description = \"over two pages\" strings: $a = \"begins-ends\" condition: $a }\n", file);
+    fputs(rules, file);
     fclose(file);
-    snprintf(plugins, sizeof(plugins), "yara:rules=%s", path);
+    snprintf(plugins, sizeof(plugins), "yara:rules=%s,timeout=60", path);
     /* The workers' user reads it. */
     chmod(av_directory, 0755);
     options = options_of(plugins);
+    options.hang_ms = hang_ms;
     begin_with(&options);
     assert_int_equal(scanner.add_domain(scanner.opaque, 1), 0);
     memset(guest, 0, sizeof(guest));
     scanner.set_memory(scanner.opaque, read_guest, guest);
     map_page(0x3ff000, 40);
+}
+
+/* A match that begins in the page before, with rules that the loader has compiled. */
+static void yara_in_a_worker(void **state)
+{
+    static char page[SCAN_PAGE_BYTES];
+    struct scan_result result;
+
+    (void)state;
+    begin_yara("rule Crossing { meta: description = \"over two pages\" strings: $a = \"begins-ends\" condition: $a }\n", 20000);
     memcpy(&guest[40][SCAN_PAGE_BYTES - 7], "begins-", 7);
     memcpy(page, "ends", 4);
     submit_page(1, page, false);
@@ -348,6 +356,30 @@ static void yara_in_a_worker(void **state)
     result = wait_result();
     assert_int_equal(result.verdict, SCAN_MALICIOUS);
     assert_false(result.has_context);
+}
+
+/* What is only of use to its equals may not take so long that the worker is taken for one that hangs, and the finding lost. */
+static void yara_keeps_what_it_found(void **state)
+{
+    static char page[SCAN_PAGE_BYTES] = "begins-ends";
+    const struct scan_request request = {
+        .id = ++next_id, .domid = 1, .urgency = SCAN_DECIDE, .gfn = 3, .budget_ms = PATIENCE_MS, .page = page,
+        .has_gla = true, .gla = 0x400123, .cr3 = 0x10000,
+    };
+    struct scan_result result;
+
+    (void)state;
+    /* Without its neighbours the page keeps this one going for ever. */
+    begin_yara("rule Alone { strings: $a = \"begins-ends\" condition: "
+               "$a and (filesize > 4096 or for any i in (1..2000000000) : ( uint8(i % 64) == 256 )) }\n", 30000);
+    assert_int_equal(scanner.submit(scanner.opaque, &request), 0);
+    result = wait_result();
+    assert_int_equal(result.outcome, SCAN_DONE);
+    assert_int_equal(result.verdict, SCAN_MALICIOUS);
+    assert_string_equal(result.rule, "Alone");
+    assert_true(result.has_context);
+    /* It has a second; with all that is left of the call's time it would take more than twenty. */
+    assert_in_range(result.nanoseconds, 0, 15 * UINT64_C(1000000000));
 }
 
 /* ---- events ---- */
@@ -702,6 +734,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(killed_workers_are_replaced, begin_bad, end),
         cmocka_unit_test_setup_teardown(memory_beyond_the_page, begin_bad, end),
         cmocka_unit_test_setup_teardown(yara_in_a_worker, begin_bad, end),
+        cmocka_unit_test_setup_teardown(yara_keeps_what_it_found, begin_bad, end),
         cmocka_unit_test_setup_teardown(registers_come_along, begin_bad, end),
         cmocka_unit_test_setup_teardown(all_findings_come_back, begin_bad, end),
         cmocka_unit_test_setup_teardown(events_reach_who_wants_them, begin_bad, end),

@@ -227,8 +227,9 @@ static int on_rule_alone(YR_SCAN_CONTEXT *context, int message, void *data, void
     return CALLBACK_CONTINUE;
 }
 
-static int look(struct yara *y, YR_CALLBACK_FUNC callback, struct piece *piece, const uint8_t *bytes, uint64_t length)
+static int look(struct yara *y, YR_CALLBACK_FUNC callback, struct piece *piece, const uint8_t *bytes, uint64_t length, int seconds)
 {
+    yr_scanner_set_timeout(y->scanner, seconds);
     yr_scanner_set_callback(y->scanner, callback, piece);
     return yr_scanner_scan_mem(y->scanner, bytes, length);
 }
@@ -238,15 +239,17 @@ static int scan(void *instance, void *attached, struct av_call *call, const stru
     struct yara *y = instance;
     struct piece piece = { .yara = y, .scan = scan, .verdict = AV_CLEAN };
     uint64_t remaining = y->host->remaining(call) / US_A_SECOND;
-    int rc;
+    int rc, seconds = remaining < (uint64_t)y->timeout ? (int)remaining : y->timeout;
 
     (void)attached;
     /* At least one second: nobody may wait any more, but a verdict is of use to the next. */
-    yr_scanner_set_timeout(y->scanner, remaining < (uint64_t)y->timeout ? remaining ? remaining : 1 : (uint64_t)y->timeout);
-    rc = look(y, on_rule, &piece, scan->bytes, scan->length);
-    /* Mostly there is nothing. That this look fails is no harm: what is found is asked about again, then. */
-    if ( piece.count && scan->length > scan->focus_length )
-        (void)look(y, on_rule_alone, &piece, scan->bytes + scan->focus, scan->focus_length);
+    rc = look(y, on_rule, &piece, scan->bytes, scan->length, seconds ? seconds : 1);
+    /*
+     * Mostly there is nothing. That this look fails is no harm: what is found is asked about again, then. So it has the least
+     * there is: with the whole limit once more a worker may be taken for one that hangs, and what it found is lost.
+     */
+    if ( !rc && piece.count && scan->length > scan->focus_length )
+        (void)look(y, on_rule_alone, &piece, scan->bytes + scan->focus, scan->focus_length, 1);
     for ( unsigned int i = 0; i < piece.count; i++ )
         y->host->report(call, &piece.found[i].finding);
     if ( !rc || piece.verdict > AV_UNKNOWN )
